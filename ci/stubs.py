@@ -125,7 +125,7 @@ class Stub:
 def tensor_stub() -> str:
     """Return the stub of cltorch.tensor: the class with what is attached to it, and the module's functions."""
     own = {n: v for n, v in vars(Tensor).items() if not n.startswith("_") or n in _DUNDERS}
-    inherited = {"storage": None, "layout": None, "dtype": None, "device": None, "shape": None}
+    inherited = {"storage": None, "dtype": None, "device": None, "shape": None}
     stub = Stub(frozenset(own) | frozenset(inherited), frozenset({"Tensor"}))
     body = []
     any_ = stub.name("Any", {})

@@ -57,7 +57,7 @@ def _unsafe_view(self: Any, size: Sequence[int]) -> Any:
 
 
 def _packed(self: Any) -> bool:
-    return bool(self.layout.packed())
+    return bool(self.lay.packed())
 
 
 def _sym_size(self: Any, dim: int | None = None) -> Any:

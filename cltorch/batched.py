@@ -137,7 +137,7 @@ class Batched(Tensor):
         return f"BatchedTensor(lvl={level}, bdim=0, value=\n{value}\n)"
 
     def __format__(self, spec: str) -> str:
-        return object.__format__(self, spec) if self.layout.ndim else format(self.item(), spec)
+        return object.__format__(self, spec) if self.lay.ndim else format(self.item(), spec)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise NotImplementedError("Cannot access storage of BatchedTensorImpl")
@@ -149,10 +149,10 @@ class Batched(Tensor):
 def wrap(inner: Any, level: int) -> Any:
     """Return the batch along a tensor's first dimension as one slice of it."""
     out: Any = _make(Batched)
-    lay = inner.layout
+    lay = inner.lay
     out._inner, out._batch = inner, level
     out._storage = Sealed(inner._storage)
-    out.layout = Layout.make(lay.shape[1:], lay.strides[1:], lay.offset)
+    out.lay = Layout.make(lay.shape[1:], lay.strides[1:], lay.offset)
     out.dtype = inner.dtype
     return out
 

@@ -166,7 +166,7 @@ def dlpack(
         x, place = _moved(x, tuple(dl_device), copy), tuple(dl_device)
     elif copy:
         x = x.clone()
-    layout, t = x.layout, x.dtype
+    layout, t = x.lay, x.dtype
     shape = (ctypes.c_int64 * max(1, layout.ndim))(*layout.shape)
     strides = (ctypes.c_int64 * max(1, layout.ndim))(*layout.strides)
     form = _Versioned if max_version is not None and max_version[0] >= 1 else _Managed

@@ -16,7 +16,7 @@ from cltorch.shapes import Size, as_size, contiguous_strides, infer_shape, wrap_
 
 
 class layout:
-    """Name a kind of storage; only ``strided`` exists, and it is equal to every tensor's ``layout``.
+    """Name a kind of storage; only ``strided`` exists, which is every tensor's ``layout``.
 
     Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
     """
@@ -52,10 +52,10 @@ def _of_name(name: str) -> layout:
     return strided if name == "strided" else layout(name)
 
 
-class Layout(layout):
+class Layout:
     """Describe where the elements of a tensor lie in its storage.
 
-    It is what a tensor's ``layout`` is, so to programs it is ``strided``: compare its elements by ``same``.
+    It is what a tensor's ``lay`` is; its ``layout`` is what programs know by that name, ``strided``.
 
     ``key`` is a number that stands for shape and strides (not the offset): equal geometry, equal key, so that launch
     plans are found by hashing a few numbers. ``contiguous`` holds when the strides are row-major (dimensions of size 1
@@ -67,7 +67,6 @@ class Layout(layout):
 
     shape: Size
     strides: tuple[int, ...]
-    _name = "strided"
 
     def __init__(self, shape: Sequence[int], strides: Sequence[int], offset: int = 0) -> None:
         self.shape = shape if shape.__class__ is Size else as_size(shape)
@@ -114,7 +113,7 @@ class Layout(layout):
         return lay
 
     def same(self, other: Layout) -> bool:
-        """Return whether two layouts name the same elements; ``==`` says only that both are strided."""
+        """Return whether two layouts name the same elements."""
         return self is other or (
             self.offset == other.offset and tuple.__eq__(self.shape, other.shape) and self.strides == other.strides
         )

@@ -36,9 +36,9 @@ _COUNTED = frozenset((dtypes.uint8, dtypes.bool_, dtypes.int8, dtypes.int16, dty
 
 def _mask_of(input: Any, mask: Any) -> Any:
     """Return a mask as truth values of the input's shape; raise IndexError where it has more dimensions."""
-    if mask.layout.ndim > input.layout.ndim:
+    if mask.lay.ndim > input.lay.ndim:
         raise IndexError("_input_mask expected broadcastable mask (got mask dimensionality higher than of the input)")
-    return f.broadcast_to(mask.to(dtypes.bool_), input.layout.shape)
+    return f.broadcast_to(mask.to(dtypes.bool_), input.lay.shape)
 
 
 def _input_mask(input: Any, *args: Any, mask: Any = None, **kwargs: Any) -> Any:
@@ -58,7 +58,7 @@ def _output_mask(op: Callable[..., Any], input: Any, *args: Any, **kwargs: Any) 
         return left
     rest = args[1:] if name == "norm" else args
     dim = rest[0] if rest else kwargs.get("dim")
-    dims = _dims(dim, input.layout.ndim)
+    dims = _dims(dim, input.lay.ndim)
     return f.any(left, dims or None, bool(kwargs.get("keepdim", False)))
 
 
@@ -114,7 +114,7 @@ def sum(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | N
     >>> torch.masked.sum(torch.tensor([1, 2, 4]), mask=torch.tensor([True, False, True]))
     tensor(5)
     """
-    dims = _dims(dim, input.layout.ndim)
+    dims = _dims(dim, input.lay.ndim)
     return f.sum(_filled("sum", input, mask, 0), dims, bool(keepdim), dtype=_counting(input.dtype, dtype))
 
 
@@ -132,7 +132,7 @@ def prod(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
     tensor(6.)
     """
     result = _filled("prod", input, mask, 1).to(_counting(input.dtype, dtype))
-    for d in reversed(_dims(dim, input.layout.ndim) or range(input.layout.ndim)):  # as a sum, of all for ()
+    for d in reversed(_dims(dim, input.lay.ndim) or range(input.lay.ndim)):  # as a sum, of all for ()
         result = f.prod(result, d, bool(keepdim))
     return result
 
@@ -150,7 +150,7 @@ def amax(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
     >>> torch.masked.amax(x, mask=mask)
     tensor(3.)
     """
-    found = f.amax(_filled("amax", input, mask, _least), _dims(dim, input.layout.ndim), bool(keepdim))
+    found = f.amax(_filled("amax", input, mask, _least), _dims(dim, input.lay.ndim), bool(keepdim))
     return found.to(dtype or input.dtype)
 
 
@@ -167,7 +167,7 @@ def amin(input: Any, dim: Dims = None, *, keepdim: bool = False, dtype: DType | 
     >>> torch.masked.amin(x, mask=mask)
     tensor(2.)
     """
-    found = f.amin(_filled("amin", input, mask, _most), _dims(dim, input.layout.ndim), bool(keepdim))
+    found = f.amin(_filled("amin", input, mask, _most), _dims(dim, input.lay.ndim), bool(keepdim))
     return found.to(dtype or input.dtype)
 
 
@@ -208,10 +208,10 @@ def argmin(
 
 def _count(input: Any, dim: Any, keepdim: bool, mask: Any) -> Any:
     """Return how many elements there are along dimensions, as a number where there is no mask."""
-    dims = _dims(dim, input.layout.ndim)
+    dims = _dims(dim, input.lay.ndim)
     if mask is not None:
         return f.sum(_mask_of(input, mask), dims, keepdim)
-    shape = input.layout.shape
+    shape = input.lay.shape
     return math.prod(shape[d] for d in (dims or range(len(shape)))) if shape else 1
 
 
@@ -251,7 +251,7 @@ def median(input: Any, dim: int = -1, *, keepdim: bool = False, dtype: DType | N
     >>> torch.masked.median(x, 0, mask=mask)
     tensor(2.)
     """
-    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
+    d = _dims(dim, input.lay.ndim)[0]  # of several it is the first, as in PyTorch
     real = input.dtype.is_floating_point
     wide = input if real else input.to(dtypes.float32)
     found = f.nanmedian(_filled("median", wide, mask, math.nan), d, keepdim).values
@@ -277,7 +277,7 @@ def logsumexp(
     tensor(3.3133)
     """
     none = -math.inf if input.dtype.is_complex else _least
-    found = f.logsumexp(_filled("logsumexp", input, mask, none), _dims(dim, input.layout.ndim), bool(keepdim))
+    found = f.logsumexp(_filled("logsumexp", input, mask, none), _dims(dim, input.lay.ndim), bool(keepdim))
     return found.to(dtype or input.dtype)
 
 
@@ -316,7 +316,7 @@ def norm(
     """
     kept = _filled("norm", input, mask, math.inf if ord == -math.inf else 0)
     order = 2.0 if ord is None else ord
-    return f.vector_norm(kept, order, _dims(dim, input.layout.ndim), bool(keepdim), dtype=dtype or input.dtype)
+    return f.vector_norm(kept, order, _dims(dim, input.lay.ndim), bool(keepdim), dtype=dtype or input.dtype)
 
 
 def _variance(
@@ -388,7 +388,7 @@ def cumsum(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = None
     >>> torch.masked.cumsum(x, 0, mask=mask)
     tensor([3., 3., 5.])
     """
-    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
+    d = _dims(dim, input.lay.ndim)[0]  # of several it is the first, as in PyTorch
     return f.cumsum(_filled("cumsum", input, mask, 0), d, dtype=dtype or input.dtype)
 
 
@@ -404,7 +404,7 @@ def cumprod(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
     >>> torch.masked.cumprod(x, 0, mask=mask)
     tensor([3., 3., 6.])
     """
-    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
+    d = _dims(dim, input.lay.ndim)[0]  # of several it is the first, as in PyTorch
     return f.cumprod(_filled("cumprod", input, mask, 1), d, dtype=dtype or input.dtype)
 
 
@@ -419,7 +419,7 @@ def softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
     >>> torch.masked.softmax(torch.tensor([0.0, 9.0, 0.0]), 0, mask=torch.tensor([True, False, True]))
     tensor([0.5000, 0.0000, 0.5000])
     """
-    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
+    d = _dims(dim, input.lay.ndim)[0]  # of several it is the first, as in PyTorch
     return _softmax(_filled("amax", input, mask, _least), d, dtype or input.dtype)
 
 
@@ -435,7 +435,7 @@ def log_softmax(input: Any, dim: int, *, dtype: DType | None = None, mask: Any =
     >>> torch.masked.log_softmax(x, 0, mask=mask)
     tensor([-0.3133,    -inf, -1.3133])
     """
-    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
+    d = _dims(dim, input.lay.ndim)[0]  # of several it is the first, as in PyTorch
     return f.log_softmax(_filled("amax", input, mask, _least), d, dtype or input.dtype)
 
 
@@ -451,7 +451,7 @@ def softmin(input: Any, dim: int, *, dtype: DType | None = None, mask: Any = Non
     >>> torch.masked.softmin(x, 0, mask=mask)
     tensor([0.2689, 0.0000, 0.7311])
     """
-    d = _dims(dim, input.layout.ndim)[0]  # of several it is the first, as in PyTorch
+    d = _dims(dim, input.lay.ndim)[0]  # of several it is the first, as in PyTorch
     return f.softmin(_filled("amin", input, mask, _most), d, dtype or input.dtype)
 
 

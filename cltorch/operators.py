@@ -127,7 +127,7 @@ def _where(self: Any, condition: Any, other: Any) -> Any:
 
 
 def _is_set_to(self: Any, other: Any) -> bool:
-    return same_bytes(self._storage, other._storage) and self.layout.same(other.layout)
+    return same_bytes(self._storage, other._storage) and self.lay.same(other.lay)
 
 
 def _methods(cls: Any) -> None:

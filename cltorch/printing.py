@@ -166,15 +166,15 @@ def element_format(values: np.ndarray) -> ElementFormat | ComplexFormat:
 def edges(x: Any, dim: int = 0) -> np.ndarray:
     """Read the elements that a summary shows: the first and last `edgeitems` of every long dimension."""
     keep = PRINT_OPTS.edgeitems
-    if dim == x.layout.ndim:
+    if dim == x.lay.ndim:
         return values(x)
     if keep == 0:
-        return np.empty((0,) * x.layout.ndim)
-    size = x.layout.shape[dim]
+        return np.empty((0,) * x.lay.ndim)
+    size = x.lay.shape[dim]
     if size <= 2 * keep:
         return edges(x, dim + 1)
     starts = (0, size - keep)
-    return np.concatenate([edges(view(x, x.layout.narrow(dim, i, keep)), dim + 1) for i in starts], axis=dim)
+    return np.concatenate([edges(view(x, x.lay.narrow(dim, i, keep)), dim + 1) for i in starts], axis=dim)
 
 
 def vector_text(texts: list[str], width: int, size: int, indent: int, summary: bool) -> str:

@@ -24,7 +24,7 @@ def flat_of(raw: Storage, t: DType) -> Any:
 
 def element_of(flat: Any, index: int) -> Any:
     """Return one element of a flat tensor as a view; raise IndexError where there is none."""
-    size = flat.layout.numel
+    size = flat.lay.numel
     i = index + size if index < 0 else index
     if not 0 <= i < size:
         raise IndexError(f"index {index} out of range for storage of size {size}")
@@ -156,7 +156,7 @@ class Common:
         _need_value(value)
         flat = flat_of(self._raw, self.dtype)
         if isinstance(index, slice):
-            start, stop, step = index.indices(flat.layout.numel)
+            start, stop, step = index.indices(flat.lay.numel)
             if step != 1:
                 raise RuntimeError(f"Trying to slice with a step of {step}, but only a step of 1 is supported")
             target = Array.new(self._raw, Layout.make((max(0, stop - start),), (1,), start), self.dtype)

@@ -27,7 +27,7 @@ from cltorch.tensor_parts.values import Values
 from cltorch.typed import legacy_tensor, tensor_class, tensor_type, type_name
 
 _make = object.__new__
-_FIELDS = frozenset(("_storage", "layout", "dtype"))
+_FIELDS = frozenset(("_storage", "lay", "dtype"))
 
 
 class _TensorMeta(type):
@@ -185,17 +185,17 @@ class Tensor(Array, metaclass=_TensorMeta):
         return printing.format_tensor(self, spec)
 
     def __len__(self) -> int:
-        if not self.layout.ndim:
+        if not self.lay.ndim:
             raise TypeError("len() of a 0-d tensor")
-        return int(self.layout.shape[0])
+        return int(self.lay.shape[0])
 
     def __iter__(self) -> Iterator[Any]:
-        if not self.layout.ndim:
+        if not self.lay.ndim:
             raise TypeError("iteration over a 0-d tensor")
         return iter(self.unbind(0))  # a method, for subclasses
 
     def __reversed__(self) -> Any:
-        return functions.flip(self, (0,)) if self.layout.ndim else self
+        return functions.flip(self, (0,)) if self.lay.ndim else self
 
     def __contains__(self, element: Any) -> bool:
         if isinstance(element, (Tensor, int, float, complex)):
@@ -236,7 +236,7 @@ class Tensor(Array, metaclass=_TensorMeta):
                 "weight_norm usage, see https://github.com/pytorch/pytorch/pull/103001"
             )
         out = _make(type(self))
-        out._storage, out.layout, out.dtype = deepcopied(self._storage, memo), self.layout, self.dtype
+        out._storage, out.lay, out.dtype = deepcopied(self._storage, memo), self.lay, self.dtype
         out._requires_grad = self._requires_grad
         memo[id(self)] = out
         if self._grad is not None:
@@ -247,7 +247,7 @@ class Tensor(Array, metaclass=_TensorMeta):
     def __reduce_ex__(self, protocol: Any) -> Any:
         warn_if_has_hooks(self)
         # storages go through pickle's memo, so that tensors which share memory do so afterwards
-        lay = self.layout
+        lay = self.lay
         return _unpickled, (
             type(self), self._storage, self.dtype, tuple(lay.shape), lay.strides, lay.offset, self._requires_grad,
             dict(self.__dict__),
@@ -281,7 +281,7 @@ def _of_class(cls: Any, x: Any) -> Any:
     if not torch_function.for_good[0] and torch_function.asks(cls) and cls is not Tensor:
         torch_function.switch_on()
     out = _make(cls)
-    out._storage, out.layout, out.dtype = x._storage, x.layout, x.dtype
+    out._storage, out.lay, out.dtype = x._storage, x.lay, x.dtype
     return out
 
 
@@ -303,7 +303,7 @@ def _unpickled(
     cls: Any, storage: Storage, t: dtype, shape: Any, strides: Any, offset: int, requires_grad: bool, attributes: Any
 ) -> Any:
     made = _make(cls)
-    made._storage, made.layout, made.dtype = storage, Layout.make(shape, strides, offset), t
+    made._storage, made.lay, made.dtype = storage, Layout.make(shape, strides, offset), t
     made._requires_grad = requires_grad
     made.__dict__.update(attributes)
     return made
@@ -312,7 +312,7 @@ def _unpickled(
 def _new(storage: Storage, layout: Layout, dtype: dtype) -> Tensor:
     t = _make(Tensor)
     t._storage = storage
-    t.layout = layout
+    t.lay = layout
     t.dtype = dtype
     if inference_count[0] and mode.inference:
         t._inference = True

@@ -43,7 +43,7 @@ def legacy_tensor(args: tuple[Any, ...], t: DType, dev: Device, of_any: bool = F
         if isinstance(first, Array):
             if not of_any and (first.dtype is not t or first.device.type != dev.type):
                 raise TypeError(f"expected {class_name(t, dev.type)} (got {type_name(first)})")
-            return record_view(first, first.layout, "AliasBackward0", lambda m, g: g)
+            return record_view(first, first.lay, "AliasBackward0", lambda m, g: g)
         if isinstance(first, (TypedStorage, UntypedStorage)):
             if isinstance(first, TypedStorage) and first.dtype is not t:
                 raise RuntimeError(

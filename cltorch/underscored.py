@@ -202,7 +202,7 @@ def _trilinear(
 
 def _debug_has_internal_overlap(self: Any) -> int:
     """Return 0 where no two elements share memory, 1 where some do by a stride of 0, 2 where that is not looked for."""
-    if self.layout.packed():
+    if self.lay.packed():
         return 0
     return 1 if any(n > 1 and not step for n, step in zip(self.shape, self.stride(), strict=True)) else 2
 

@@ -141,9 +141,10 @@ def test_of_several_sizes_that_do_not_fit_the_last_is_told():
 
 def test_to_programs_it_is_strided(device):
     x = cltorch.ones(2, 3, device=device)
-    found = (x.layout, x.t().layout, x[1:].layout)
-    for lay in found:
-        assert repr(lay) == str(lay) == "torch.strided" and isinstance(lay, cltorch.layout)
-        assert lay == cltorch.strided == lay and not lay != found[0] and {lay: 1}[cltorch.strided] == 1
-        assert pickle.loads(pickle.dumps(lay)) is cltorch.strided and copy.deepcopy(lay) == cltorch.strided
-    assert found[0] != "torch.strided" and cltorch.strided != cltorch.contiguous_format
+    for name in (x.layout, x.t().layout, x[1:].layout, cltorch.nn.Parameter(x).layout, cltorch.empty(0).layout):
+        assert name is cltorch.strided and repr(name) == str(name) == "torch.strided"
+        assert isinstance(name, cltorch.layout) and {name: 1}[cltorch.strided] == 1
+        assert pickle.loads(pickle.dumps(name)) is cltorch.strided and copy.deepcopy(name) is cltorch.strided
+    assert x.layout != "torch.strided" and cltorch.strided != cltorch.contiguous_format
+    with pytest.raises(AttributeError):
+        x.layout = cltorch.strided

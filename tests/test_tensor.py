@@ -278,7 +278,7 @@ def test_description(make, device):
     assert v.storage_offset() == 1 and v.dim() == v.ndim == v.ndimension() == 2 and v.numel() == v.nelement() == 4
     assert v.element_size() == v.itemsize == 4 and v.nbytes == 16 and not v.is_contiguous() and x.is_contiguous()
     assert v.data_ptr() == x.data_ptr() + 4 and v.untyped_storage().nbytes() == 24
-    assert x.is_floating_point() and x.is_signed() and not x.is_complex() and x.layout == cltorch.strided
+    assert x.is_floating_point() and x.is_signed() and not x.is_complex() and x.layout is cltorch.strided
     assert x.is_cpu == (device == "cpu") and x.is_cl == x.is_cuda == (device != "cpu")
     assert x.get_device() == (-1 if device == "cpu" else int(device[3:])) and str(x.device) == device
     assert x.is_leaf and not x.requires_grad and x.grad is None and x.grad_fn is None and x.output_nr == 0

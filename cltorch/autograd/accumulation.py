@@ -40,8 +40,8 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
     elif create_graph:
         x.grad = copied(g, x)  # two leaves may have been handed the same
     elif (
-        g.layout.offset == 0
-        and (g.layout.key == x.layout.key if x.layout.packed() else g.layout.contiguous)
+        g.lay.offset == 0
+        and (g.lay.key == x.lay.key if x.lay.packed() else g.lay.contiguous)
         and g._storage.__class__ is not Turned
         and sys.getrefcount(g) <= _ALONE[0]
         and sys.getrefcount(g._storage) <= _ALONE[1]

@@ -69,7 +69,7 @@ def _kept_copies(results: Sequence[Any], since: int, level: int) -> list[Any]:
         for s in getattr(node, "_saved", None) or getattr(node, "_values", None) or ():
             t = s._tensor if s.__class__ is Saved and s._hooks is None and s._node is None else None
             if t is not None and needs_grad(t) and t._grad_fn is not None and t._grad_fn.seq > since:
-                shared = t._base is not None and 0 in t._base.layout.strides  # places that slices may share
+                shared = t._base is not None and 0 in t._base.lay.strides  # places that slices may share
                 if (shared or level not in (tangents(t) or ())) and not any(t is k for k in found):
                     found.append(t)
     return found

@@ -90,7 +90,7 @@ def expose(x: Any, number: int, size: int) -> Any:
         return wrap(m.transpose(expose(x._inner, number, size), 0, 1), mine)
     if x._tangents is not None:
         return expose(in_level(x, number, size), number, size)
-    return m.expand(m.unsqueeze(x, 0), (size, *x.layout.shape))
+    return m.expand(m.unsqueeze(x, 0), (size, *x.lay.shape))
 
 
 def in_level(x: Any, number: int, size: int) -> Any:
@@ -100,7 +100,7 @@ def in_level(x: Any, number: int, size: int) -> Any:
     m = Settings.functions
     found, x._tangents = x._tangents, None
     try:
-        out = hide(m.expand(m.unsqueeze(x, 0), (size, *x.layout.shape)), number)
+        out = hide(m.expand(m.unsqueeze(x, 0), (size, *x.lay.shape)), number)
     finally:
         x._tangents = found
     if found is not None:
@@ -112,7 +112,7 @@ def _give(x: Any, tangents: dict[int, Any]) -> None:
     """Give a batch its tangents, and the whole tensor theirs: gradients are recorded for that."""
     x._tangents, x._tangent_version = tangents, x._storage.version
     if x._batch:
-        size = x._inner.layout.shape[0]
+        size = x._inner.lay.shape[0]
         _give(x._inner, {k: expose(t, x._batch, size) for k, t in tangents.items()})
 
 
@@ -141,7 +141,7 @@ def room(x: Any, others: Sequence[Any]) -> Any:
     """Return a tensor as a batch at every level of others, which are to be written into a copy of it."""
     for y in others:
         while level_of(y):
-            x = in_level(x, y._batch, y._inner.layout.shape[0])
+            x = in_level(x, y._batch, y._inner.lay.shape[0])
             y = y._inner
     return x
 
@@ -155,6 +155,6 @@ def in_every_level(x: Any) -> Any:
 
 def aligned(x: Any, ndim: int) -> Any:
     """Return a tensor with the batch in front with dimensions of size 1 after it, ``ndim`` besides the batch."""
-    shape = x.layout.shape
+    shape = x.lay.shape
     missing = ndim - (len(shape) - 1)
     return x if missing <= 0 else Settings.functions.reshape(x, (shape[0], *[1] * missing, *shape[1:]))

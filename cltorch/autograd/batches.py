@@ -71,7 +71,7 @@ def apply(op: type[Op], args: Sequence[Any]) -> Any:
     number = top(args)
     batched = [level_of(a) == number for a in args]
     parts = [a._inner if b else a for a, b in zip(args, batched, strict=True)]
-    size = next(p.layout.shape[0] for p, b in zip(parts, batched, strict=True) if b)
+    size = next(p.lay.shape[0] for p, b in zip(parts, batched, strict=True) if b)
     whole = _rule(WHOLE, op)
     if whole is not None:
         found = whole(op, size, parts, batched)
@@ -116,14 +116,14 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
 
 def _operands(row: Any, operands: Sequence[Any], number: int) -> list[Any]:
     """Return the operands with the batch in front, all of the slices' promoted dtype."""
-    ndim = max(x.layout.ndim for x in operands if isinstance(x, Array))
+    ndim = max(x.lay.ndim for x in operands if isinstance(x, Array))
     t = row.promoted(operands)
     found = []
     for i, x in enumerate(operands):
         if isinstance(x, Array):
             if x._batch == number:
                 x = aligned(x._inner, ndim)
-            if x.dtype is not t and i not in row.masks and x.layout.ndim:
+            if x.dtype is not t and i not in row.masks and x.lay.ndim:
                 x = x.to(t)
         found.append(x)
     return found
@@ -142,7 +142,7 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
     """Run a row in place on batches."""
     number = top((x, *rest))
     _need_batch(x, number, rest)
-    ndim = x.layout.ndim
+    ndim = x.lay.ndim
     parts = [aligned(y._inner, ndim) if level_of(y) == number else y for y in rest]
     record.pointwise_(row, x._inner, parts, params)
     return x
@@ -156,14 +156,14 @@ def _lifted(layout: Layout, inner: Layout, units: tuple[int, int] = (1, 1)) -> L
 def view(x: Any, layout: Layout, name: str, adjoint: Callable[[Any, Any], Any], dtype: Any = None) -> Any:
     """Make the same view of every slice."""
     inner = x._inner
-    size = inner.layout.shape[0]
+    size = inner.lay.shape[0]
 
     def back(m: Any, g: Any) -> Any:
         with level(size) as number:
             return expose(adjoint(m, hide(g, number)), number, size)
 
     units = (1, 1) if dtype is None else (x.dtype.itemsize, dtype.itemsize)
-    return _part_of(x, record.view(inner, _lifted(layout, inner.layout, units), name, back, dtype))
+    return _part_of(x, record.view(inner, _lifted(layout, inner.lay, units), name, back, dtype))
 
 
 def _part_of(x: Any, inner: Any) -> Any:
@@ -175,13 +175,13 @@ def _part_of(x: Any, inner: Any) -> Any:
 def views(x: Any, layouts: Sequence[Layout], name: str, adjoint: Callable[[Any, list[Any]], Any]) -> tuple[Any, ...]:
     """Make the same views of every slice."""
     inner = x._inner
-    size = inner.layout.shape[0]
+    size = inner.lay.shape[0]
 
     def back(m: Any, gs: list[Any]) -> Any:
         with level(size) as number:
             return expose(adjoint(m, [None if g is None else hide(g, number) for g in gs]), number, size)
 
-    made = record.views(inner, [_lifted(layout, inner.layout) for layout in layouts], name, back)
+    made = record.views(inner, [_lifted(layout, inner.lay) for layout in layouts], name, back)
     return tuple(_part_of(x, y) for y in made)
 
 
@@ -197,7 +197,7 @@ def inplace(x: Any, op: type[Op] | None, args: Sequence[Any], write: Callable[[]
         return m.copy_(x, record.apply(op.__mro__[1], *args))
     if op.name == "copy":
         src = args[1]
-        m.copy_(x._inner, aligned(src._inner, x.layout.ndim) if src._batch == number else src)
+        m.copy_(x._inner, aligned(src._inner, x.lay.ndim) if src._batch == number else src)
     else:
         m.fill_(x._inner, args[1])
     return x
@@ -209,9 +209,9 @@ def below_batches(
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return gradients at batches: gradients are recorded for the whole tensors of the innermost level."""
     number = max(x._batch for x in (*outs, *ins))
-    size = next(x._inner.layout.shape[0] for x in (*outs, *ins) if x._batch == number)
+    size = next(x._inner.lay.shape[0] for x in (*outs, *ins) if x._batch == number)
     m = Settings.functions
-    filled = [m.ones_like(o) if g is None and o.layout.numel == 1 else g for o, g in zip(outs, grads, strict=True)]
+    filled = [m.ones_like(o) if g is None and o.lay.numel == 1 else g for o, g in zip(outs, grads, strict=True)]
     vs = [g if g is None or o._batch != number else expose(g, number, size) for o, g in zip(outs, filled, strict=True)]
     found = run(
         [o._inner if o._batch == number else o for o in outs], [x._inner if x._batch == number else x for x in ins], vs,
@@ -225,7 +225,7 @@ def for_batches(
     zeros: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return the gradients for each of a batch of vectors, stacked."""
-    size = next(g.layout.shape[0] for g in grads if g is not None)
+    size = next(g.lay.shape[0] for g in grads if g is not None)
     with level(size) as number:
         vs = [None if g is None else hide(g, number) for g in grads]
         found = run(outs, ins, vs, keep, create, True, unused, False, zeros)
@@ -257,7 +257,7 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
     parts = [a._inner if b else a for a, b in zip(args, batched, strict=True)]
     size, randomness = next(
         ((s, r) for n, s, r in state.levels if n == number),
-        (next(p.layout.shape[0] for p, b in zip(parts, batched, strict=True) if b), "error"),
+        (next(p.lay.shape[0] for p, b in zip(parts, batched, strict=True) if b), "error"),
     )
     if own:
         with outside(number):
@@ -301,7 +301,7 @@ def _generated(cls: Any, size: int, batched: Sequence[bool]) -> Any:
             ctx.inner = inner
             ctx.places = [isinstance(t, Array) and has_level(t, number) for t in kept]
             ctx.save_for_backward(*(expose(t, number, size) if p else t for t, p in zip(kept, ctx.places, strict=True)))
-            shapes = [a.layout.shape if isinstance(a, Array) else None for a in given]
+            shapes = [a.lay.shape if isinstance(a, Array) else None for a in given]
             ctx.shapes = shapes
             if isinstance(out, tuple):
                 return tuple(expose(r, number, size) if isinstance(r, Array) else r for r in out)
@@ -319,7 +319,7 @@ def _generated(cls: Any, size: int, batched: Sequence[bool]) -> Any:
             out = []
             for g, b, shape in zip(found, batched, ctx.shapes, strict=False):
                 if g is not None:
-                    g = Settings.functions.sum_to_size(g, shape) if g.layout.shape != shape else g
+                    g = Settings.functions.sum_to_size(g, shape) if g.lay.shape != shape else g
                     g = expose(g, number, size)
                     g = g if b else Settings.functions.sum(g, 0)
                 out.append(g)

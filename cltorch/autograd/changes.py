@@ -113,7 +113,7 @@ class CopySlices(Node):
         # the edge to the view's old value is replaced by what flows on to the base
         others = [e for i, e in enumerate(fn.edges) if i != at]
         super().__init__([edge_of(base), *others])
-        self._fn, self._base_layout, self._layout, self._at, self._nr = fn, base.layout, x.layout, at, nr
+        self._fn, self._base_layout, self._layout, self._at, self._nr = fn, base.lay, x.lay, at, nr
         self._types, self._turns = (base.dtype, x.dtype), turns_between(base, x)
         if base.dtype is not x.dtype:  # one is a view of the other's parts: both are seen as parts
             self._base_layout, self._layout = parts_layout(base), parts_layout(x)

@@ -283,7 +283,7 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any], dty
         told = VIEWS["view"](x, layout, name, dtype)
         out = need(modes, told.name, seen(modes, told, run))
         if not own or out is not own[0]:
-            out = Array.new(out._storage, out.layout, out.dtype)
+            out = Array.new(out._storage, out.lay, out.dtype)
         if not mode.enabled:
             outside(out)
         elif needs_grad(x):

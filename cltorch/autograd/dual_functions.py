@@ -85,7 +85,7 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
                     "a differentiable Tensor.You should return None at that position instead."
                 )
             _check_alias(r, t, args, ts, versions)
-            if isinstance(r, Array) and t is not None and t.layout.shape != r.layout.shape:
+            if isinstance(r, Array) and t is not None and t.lay.shape != r.lay.shape:
                 raise RuntimeError(
                     f"{cls.__name__}.jvp returned a tangent of shape {list(t.shape)} for a result of shape "
                     f"{list(r.shape)}"

@@ -83,7 +83,7 @@ def tangents(x: Any) -> dict[int, Any] | None:
     """Return a tensor's tangents by level; a view follows what was done to its base in place."""
     base = base_of(x)
     if base is not None and x._tangent_version != x._storage.version and base._tangents is not None:
-        whole, part = _apart(base.layout, x.layout)
+        whole, part = _apart(base.lay, x.lay)
         gather = Settings.functions.gather_from_layout
         how = turns_between(base, x)
         x._tangents = {k: turned_values(gather(t, whole, part), how) for k, t in base._tangents.items()}
@@ -124,12 +124,12 @@ def attach(y: Any, level: int, t: Any) -> None:
     y._tangents = {**(y._tangents or {}), level: t}
     y._tangent_version = y._storage.version
     if y._batch:  # gradients are recorded for the whole tensor: what is kept for them needs the tangent too
-        attach(y._inner, level, expose(t, y._batch, y._inner.layout.shape[0]))
+        attach(y._inner, level, expose(t, y._batch, y._inner.lay.shape[0]))
 
 
 def paired(x: Any, t: Any, level: int) -> Any:
     """Return a view of a tensor that has a tangent at a level, in its own dtype; raise where the two do not fit."""
-    if x.layout.shape != t.layout.shape:
+    if x.lay.shape != t.lay.shape:
         raise RuntimeError(
             "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
             f"supported. Tensor is of size {list(x.shape)} while the given forward gradient is of size {list(t.shape)}."

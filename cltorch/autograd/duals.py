@@ -118,8 +118,8 @@ def _row_tangent(row: Any, operands: Sequence[Any], ts: Sequence[Any], out: Any,
             parts = row.vjp(functions, t, *tensors, *params)
             part = parts[i] if isinstance(parts, tuple) else parts
             total = part if total is None else functions.add(total, part)
-    if total.layout.shape != out.layout.shape:
-        total = functions.expand(total, out.layout.shape)
+    if total.lay.shape != out.lay.shape:
+        total = functions.expand(total, out.lay.shape)
     return total if total.dtype is out.dtype else total.to(out.dtype)
 
 
@@ -130,7 +130,7 @@ def pointwise_(row: Any, x: Any, rest: Sequence[Any], params: Sequence[Any]) -> 
         copy = Settings.functions.clone(x)  # which a gradient may need after the change
         operands = [copy if a is x else a for a in operands]
     found = record.pointwise(row, operands, params)
-    if found.layout.shape != x.layout.shape or not dtypes.can_cast(found.dtype, x.dtype):
+    if found.lay.shape != x.lay.shape or not dtypes.can_cast(found.dtype, x.dtype):
         row.into(x, [x, *rest], params)  # says what is wrong
     return Settings.functions.copy_(x, found)
 
@@ -153,7 +153,7 @@ def _moved(layout: Layout, step: int) -> Layout:
 
 
 def _view_tangent(x: Any, t: Any, out: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any]) -> Any:
-    mine, its = x.layout, t.layout
+    mine, its = x.lay, t.lay
     if mine.key == its.key:
         found = record.view(t, _moved(layout, its.offset - mine.offset), name, adjoint)
         return found if mode.enabled else unrecorded(found)
@@ -174,8 +174,8 @@ def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, lis
     t = tangent(x, level)
     with below(level):
         outs = record.views(x, layouts, name, adjoint)
-        if x.layout.key == t.layout.key:
-            step = t.layout.offset - x.layout.offset
+        if x.lay.key == t.lay.key:
+            step = t.lay.offset - x.lay.offset
             ts: Sequence[Any] = record.views(t, [_moved(layout, step) for layout in layouts], name, adjoint)
         else:
             blank: list[Any] = [None] * len(outs)
@@ -239,5 +239,5 @@ def _replace(x: Any, level: int, t: Any) -> None:
         if base.dtype is not x.dtype:
             raise NotImplementedError("forward AD does not follow a change in place through a view of complex parts")
         seen = turned_values(t, turns_between(base, x))
-        attach(base, level, functions.replace_in_layout(before, seen, base.layout, x.layout))
+        attach(base, level, functions.replace_in_layout(before, seen, base.lay, x.lay))
     attach(x, level, t)

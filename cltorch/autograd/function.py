@@ -182,7 +182,7 @@ class Function(metaclass=_FunctionMeta):
             if isinstance(r, Array) and any(r is a for a in args) and not any(r is d for d in ctx._dirty):
                 if own_context and any(r is t for t in (*ctx._to_save, *ctx._forward)):
                     raise RuntimeError(_AS_IS)
-                results[i] = alias(r, r.layout) if recording or not any(needs) else r._detached(True)
+                results[i] = alias(r, r.lay) if recording or not any(needs) else r._detached(True)
         for d in ctx._dirty:
             if any(d is a for a in args):
                 if recording:

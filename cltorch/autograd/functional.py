@@ -64,7 +64,7 @@ def _check_depends(outs: Sequence[Any]) -> None:
 def _vector(v: Any, like: Sequence[Any], many: bool, name: str, whose: str) -> tuple[Any, ...]:
     """Return the vector to multiply with: ones where it may be left out, else checked against the tensors."""
     if v is None:
-        if len(like) != 1 or like[0].layout.numel != 1:
+        if len(like) != 1 or like[0].lay.numel != 1:
             raise RuntimeError(f"The vector v can only be None if {whose} a single Tensor with a single element.")
         return (Settings.functions.ones_like(like[0]),)
     _, found = _tensors(v, "v", f"given to {name}")
@@ -251,7 +251,7 @@ def _one_by_one(i: int, out: Any, xs: Sequence[Any], create_graph: bool, strict:
     """Return the derivatives of one output by all inputs, row after row."""
     m, flat = Settings.functions, out.reshape(-1)
     columns: list[list[Any]] = [[] for _ in xs]
-    for j in range(out.layout.numel):
+    for j in range(out.lay.numel):
         for k, g in enumerate(_grad([flat[j]], xs, None, create_graph)):
             if strict and (g is None or (create_graph and not g.requires_grad)):
                 raise RuntimeError(
@@ -269,13 +269,13 @@ def _one_by_one(i: int, out: Any, xs: Sequence[Any], create_graph: bool, strict:
 
 def _units(x: Any) -> Any:
     """Return the unit vectors of a tensor's shape, stacked in front."""
-    m, n = Settings.functions, x.layout.numel
+    m, n = Settings.functions, x.lay.numel
     return m.reshape(m.eye(n, dtype=x.dtype, device=x.device), (n, *x.shape))
 
 
 def _at_once(out: Any, xs: Sequence[Any], create_graph: bool) -> list[Any]:
     """Return the derivatives of one output by all inputs, for a batch of unit vectors."""
-    m, n = Settings.functions, out.layout.numel
+    m, n = Settings.functions, out.lay.numel
     wanted = [x for x in xs if x.requires_grad]
     found: Any = [None] * len(wanted)
     if out.requires_grad and wanted and n:
@@ -297,7 +297,7 @@ def _by_columns(func: Callable[..., Any], xs: Sequence[Any]) -> tuple[bool, list
     m = Settings.functions
     many, rows = False, []
     for k, x in enumerate(xs):
-        n = x.layout.numel
+        n = x.lay.numel
         with batch_levels.level(n) as number, forward_ad.dual_level():
             given = [y.detach() for y in xs]
             given[k] = forward_ad.make_dual(given[k], batch_levels.wrap(_units(x), number))
@@ -353,7 +353,7 @@ def _scalar(func: Callable[..., Any], name: str) -> Callable[..., Any]:
         many, found = _tensors(out, "outputs", f"of the user-provided function given to {name}")
         if many and len(found) != 1:
             raise RuntimeError(f"The function given to {name} should return a single Tensor")
-        if found[0].layout.numel != 1:
+        if found[0].lay.numel != 1:
             raise RuntimeError(f"The Tensor returned by the function given to {name} should contain a single element")
         return found[0].reshape(())
 

@@ -136,7 +136,7 @@ def _check_input(x: Any, i: int) -> None:
             "likely fail if all the inputs are not of double precision floating point or complex.",
             stacklevel=3,
         )
-    if any(step == 0 and n > 1 for step, n in zip(x.layout.strides, x.layout.shape, strict=True)):
+    if any(step == 0 and n > 1 for step, n in zip(x.lay.strides, x.lay.shape, strict=True)):
         raise RuntimeError(
             f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs that are non-overlapping "
             "to be able to compute the numerical gradients correctly. You should call .contiguous on the input before "

@@ -27,7 +27,7 @@ def _gradients(outputs: Sequence[Any], grads: Sequence[Any]) -> list[tuple[Any, 
             continue
         edge = edge_of(out)
         if g is None:
-            if edge is not None and out.layout.numel != 1:
+            if edge is not None and out.lay.numel != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
             if edge is not None and out.dtype.is_complex:
                 raise RuntimeError(f"grad can be implicitly created only for real scalar outputs but got {out.dtype}")
@@ -188,7 +188,7 @@ def grad(
 
 def _check_batched(outs: Sequence[Any], grads: Sequence[Any]) -> None:
     for out, g in zip(outs, grads, strict=False):
-        if g is None and isinstance(out, Array) and out.layout.numel != 1:
+        if g is None and isinstance(out, Array) and out.lay.numel != 1:
             raise RuntimeError("grad can be implicitly created only for scalar outputs")
         if g is None:
             raise ValueError("is_grads_batched=True needs gradients of the outputs, with a dimension for the batch")

@@ -354,7 +354,7 @@ class ViewOfBase(Node):
 
     def __init__(self, base: Any, x: Any) -> None:
         super().__init__((edge_of(base),))
-        self._base_layout, self._layout, self._types = base.layout, x.layout, (base.dtype, x.dtype)
+        self._base_layout, self._layout, self._types = base.lay, x.lay, (base.dtype, x.dtype)
         self._turns = turns_between(base, x)
         if base.dtype is not x.dtype:
             self._base_layout, self._layout = parts_layout(base), parts_layout(x)
@@ -377,4 +377,4 @@ def turned_values(x: Any, how: tuple[bool, bool]) -> Any:
 
 def parts_layout(x: Any) -> Any:
     """Return a tensor's layout in units of real numbers, with the parts of complex ones as a last dimension."""
-    return real_layout(x.layout) if x.dtype.is_complex else x.layout
+    return real_layout(x.lay) if x.dtype.is_complex else x.lay

@@ -33,7 +33,7 @@ def reals(x: Any) -> np.ndarray:
 
 def real_size(x: Any) -> int:
     """Return how many real numbers a tensor has."""
-    return int(x.layout.numel) * (2 if x.dtype.is_complex else 1)
+    return int(x.lay.numel) * (2 if x.dtype.is_complex else 1)
 
 
 def tensor_of(flat: np.ndarray, like: Any, *batch: int) -> Any:

@@ -31,14 +31,14 @@ class Tied(Node):
 def tied(results: Sequence[Any], edges: Sequence[Any], grads: Sequence[Any]) -> list[Any]:
     """Return a node's gradients as part of its operands' graph: PyTorch differentiates them once more, to zeros."""
     pairs = [(e, r) for e, r in zip(edges, results, strict=True) if e is not None and r is not None]
-    like = [(r.layout.shape, r.dtype, r.device) for _, r in pairs]
+    like = [(r.lay.shape, r.dtype, r.device) for _, r in pairs]
     ends = [e for e, _ in pairs]
     found = []
     for r in results:
         if r is not None and r.dtype.differentiable:
             node = Tied(r, ends, like)
             if r._base is not None or any(r is g for g in grads):
-                r = Array.new(r._storage, r.layout, r.dtype)
+                r = Array.new(r._storage, r.lay, r.dtype)
             r._grad_fn, r._output_nr, r._requires_grad = node, 0, True
         found.append(r)
     return found
@@ -84,7 +84,7 @@ def refusing(why: str, tensors: Sequence[Any]) -> list[Any]:
     out = []
     for i, x in enumerate(tensors):
         if x is not None:
-            x = Array.new(x._storage, x.layout, x.dtype)
+            x = Array.new(x._storage, x.lay, x.dtype)
             if node is not None and x.dtype.differentiable:
                 x._grad_fn, x._output_nr, x._requires_grad = node, i, True
         out.append(x)

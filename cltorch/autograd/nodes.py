@@ -147,7 +147,7 @@ class PointwiseNode(Node):
         types: list[Any] = []
         for x, need in zip(operands, needs, strict=True):
             if isinstance(x, Array):
-                shapes.append(x.layout.shape)
+                shapes.append(x.lay.shape)
                 types.append(x.dtype)
                 if need:
                     edges.append(edge_of(x))
@@ -258,7 +258,7 @@ class PointwiseNode(Node):
             if need:
                 r = found[k]
                 k += 1
-                if r.layout.shape != shape:
+                if r.lay.shape != shape:
                     r = functions.sum_to_size(r, shape)
                 out.append(r if r.dtype is t else functions.gradient_cast(r, t))
         return out
@@ -299,7 +299,7 @@ class Flat(Node):
     def __init__(self, operands: Sequence[Any], needs: Sequence[bool]) -> None:
         wanted = [x for x, need in zip(operands, needs, strict=True) if need]
         super().__init__([edge_of(x) for x in wanted])
-        self._likes = [(x.layout.shape, x.dtype, x.device) for x in wanted]
+        self._likes = [(x.lay.shape, x.dtype, x.device) for x in wanted]
 
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         zeros = Settings.functions.zeros

@@ -55,7 +55,7 @@ def apply(op: type[Op], *args: Any) -> Any:
         results = [out] if single else list(out)
         for i, r in enumerate(results):
             if place(r, args) is not None:
-                results[i] = Array.new(r._storage, r.layout, r.dtype)
+                results[i] = Array.new(r._storage, r.lay, r.dtype)
         node = op_node(op)(op, call, args, results)
         for i, r in enumerate(results):
             if r is not None and r.dtype.differentiable and place(r, call.outside) is None:

@@ -175,7 +175,7 @@ class Recorder:
             if self._flops and isinstance(result, Array):
                 for event in events:
                     shapes = _shapes(operands)
-                    event.flops = operations(event.name.removeprefix("aten::"), shapes, result.layout.shape)
+                    event.flops = operations(event.name.removeprefix("aten::"), shapes, result.lay.shape)
             return result
 
         return watched
@@ -222,7 +222,7 @@ def _shapes(operands: Any) -> list[tuple[int, ...] | None]:
         if isinstance(x, (list, tuple)) and any(isinstance(y, Array) for y in x):
             found.extend(_shapes(x))
         else:
-            found.append(x.layout.shape if isinstance(x, Array) else None)
+            found.append(x.lay.shape if isinstance(x, Array) else None)
     return found
 
 

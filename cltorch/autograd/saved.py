@@ -67,7 +67,7 @@ class Saved:
             edge = edge_of(tensor) if node is None else None
             self._history = edge
         elif node is not None:
-            self._tensor = Array.new(tensor._storage, tensor.layout, tensor.dtype)
+            self._tensor = Array.new(tensor._storage, tensor.lay, tensor.dtype)
         else:
             self._tensor = tensor
 
@@ -88,7 +88,7 @@ class Saved:
                 f"{self._version} instead. {_HINT_ANOMALY if Settings.anomaly else _HINT}"
             )
         if self._node is not None:
-            out = Array.new(t._storage, t.layout, t.dtype)
+            out = Array.new(t._storage, t.lay, t.dtype)
             out._grad_fn, out._output_nr, out._requires_grad = node, self._nr, True
             if t._tangents is not None:
                 out._tangents, out._tangent_version = t._tangents, t._tangent_version
@@ -103,10 +103,10 @@ class Saved:
                 f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(t).__name__}"
             )
         if self._node is not None:
-            t = Array.new(t._storage, t.layout, t.dtype)
+            t = Array.new(t._storage, t.lay, t.dtype)
             t._grad_fn, t._output_nr, t._requires_grad = node, self._nr, True
         elif self._history is not None:
-            t = Array.new(t._storage, t.layout, t.dtype)
+            t = Array.new(t._storage, t.lay, t.dtype)
             t._grad_fn, t._output_nr = self._history
             t._requires_grad = True
         return t

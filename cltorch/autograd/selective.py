@@ -81,7 +81,7 @@ class Watch:
 
 
 def _alias(x: Any) -> Any:
-    return Array.new(x._storage, x.layout, x.dtype) if isinstance(x, Array) else x
+    return Array.new(x._storage, x.lay, x.dtype) if isinstance(x, Array) else x
 
 
 def _listed(out: Any) -> list[Any]:
@@ -180,7 +180,7 @@ def overload_of(op: type[Op], args: Sequence[Any]) -> OpOverload:
     if issubclass(op, matmul.Linear):
         name = "mm" if args[2] is None else "addmm"
     elif op is matmul.Matmul:
-        name = "mm" if max(x.layout.ndim for x in args[:2]) == 2 else "bmm"
+        name = "mm" if max(x.lay.ndim for x in args[:2]) == 2 else "bmm"
     elif issubclass(op, Attention):
         name = "_scaled_dot_product_flash_attention" + ("_for_cpu" if args[0].device.type == "cpu" else "")
     return OpOverload.any_of("aten", name)

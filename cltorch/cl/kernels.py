@@ -154,7 +154,7 @@ class CustomKernel:
             raise RuntimeError(
                 f"{what} requires a gradient, which a kernel does not have: call it in an autograd.Function"
             )
-        if value.is_contiguous() and not value.layout.offset:
+        if value.is_contiguous() and not value.lay.offset:
             return value
         if argument.written:
             raise ValueError(f"{what} is written: it must be a whole contiguous tensor, not a part of another one")

@@ -36,27 +36,25 @@ def prelu(input: Any, weight: Any) -> Any:
     """
     need_array("prelu", "input", 1, input)
     need_array("prelu", "weight", 2, weight)
-    count, ndim = weight.layout.numel, input.layout.ndim
+    count, ndim = weight.lay.numel, input.lay.ndim
     if weight.dtype is not input.dtype:
         raise RuntimeError(
             f"prelu: Type promoting not supported. Got {SCALAR_NAMES[input.dtype.name]} and "
             f"{SCALAR_NAMES[weight.dtype.name]}"
         )
-    if weight.layout.ndim > 1:
-        raise RuntimeError(
-            f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.layout.ndim}"
-        )
+    if weight.lay.ndim > 1:
+        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.lay.ndim}")
     if count != 1:
         if ndim == 0:
             raise RuntimeError("Not allow zero-dim input tensor.")
-        channels = input.layout.shape[1] if ndim > 1 else 1
+        channels = input.lay.shape[1] if ndim > 1 else 1
         if channels != count:
             raise RuntimeError(
                 f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {count} and channel "
                 f"size = {channels}."
             )
         weight = reshape(weight, (count, *(1 for _ in range(ndim - 2))))
-    elif weight.layout.ndim:
+    elif weight.lay.ndim:
         weight = reshape(weight, ())
     return pointwise(_PRELU, (input, weight), ())
 
@@ -88,7 +86,7 @@ def _slopes(input: Any, lower: float, upper: float, training: bool) -> Any:
         return (lower + upper) / 2
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f"\"rrelu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
-    return ops.draw(empty(input.layout.shape, input.dtype, input.device), "uniform", lower, upper - lower)
+    return ops.draw(empty(input.lay.shape, input.dtype, input.device), "uniform", lower, upper - lower)
 
 
 def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Any:

@@ -53,7 +53,7 @@ def _adaptive(name: str, n: int, sizes: tuple[int, ...], output_size: Any) -> Wi
 
 def _check_adaptive(name: str, x: Any, n: int, first: int, output_size: Any) -> None:
     need_array(name, "input", 1, x)
-    shape = x.layout.shape
+    shape = x.lay.shape
     if n > 1 and len(shape) <= n and isinstance(output_size, (tuple, list)):
         raise ValueError(f"Input dimension should be at least {n + 1}")
     if len(shape) not in (n + 1, n + 2):
@@ -71,21 +71,21 @@ def _adaptive_max(n: int, x: Any, output_size: Any, indices: bool) -> Any:
     _check_adaptive(name, x, n, 0, output_size)
     if x.dtype.name in _NO_ADAPTIVE:
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
-    w = _adaptive(name, n, tuple(x.layout.shape[-n:]), hashable(output_size))
+    w = _adaptive(name, n, tuple(x.lay.shape[-n:]), hashable(output_size))
     return apply(_ADAPTIVE_MAX[n], x, w, bool(indices))
 
 
 def _adaptive_avg(n: int, x: Any, output_size: Any) -> Any:
     name = f"adaptive_avg_pool{n}d"
     need_array(name, "input", 1, x)
-    _check_adaptive(name, x, n, x.layout.ndim - n, output_size)
-    w = _adaptive(name, n, tuple(x.layout.shape[-n:]), hashable(output_size))
+    _check_adaptive(name, x, n, x.lay.ndim - n, output_size)
+    w = _adaptive(name, n, tuple(x.lay.shape[-n:]), hashable(output_size))
     if x.dtype.name in _NO_ADAPTIVE:
         raise NotImplementedError(f"\"{name}\" not implemented for '{SCALAR_NAMES[x.dtype.name]}'")
     if any(size != 1 for size in w.out):
         return apply(_ADAPTIVE_AVG[n], x, w, False, 0)
     # one window over all is a mean, which the host takes with fewer steps
-    if x.device.type == "cpu" and suggested(x.layout) is None:
+    if x.device.type == "cpu" and suggested(x.lay) is None:
         return mean(x, tuple(range(-n, 0)), True)
     return called(apply(_ADAPTIVE_AVG[n], x, w, False, 0), "MeanBackward1")
 

@@ -75,7 +75,7 @@ def addmm(
     need_dim("mat1", mat1, 2, "matrix")
     need_dim("mat2", mat2, 2, "matrix")
     check_inner(mat1, mat2)
-    need_broadcast("addmm", input, (mat1.layout.shape[0], mat2.layout.shape[1]))
+    need_broadcast("addmm", input, (mat1.lay.shape[0], mat2.lay.shape[1]))
     return finish("addmm", apply(ops.Addmm, input, mat1, mat2, *_scales("addmm", input, beta, alpha)), out)
 
 
@@ -96,7 +96,7 @@ def baddbmm(
         input, batch1, batch2 = _widened("baddbmm", input, batch1, batch2, out_dtype)
     check_operands("baddbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
     check_batches("baddbmm", batch1, batch2)
-    need_broadcast("baddbmm", input, (*batch1.layout.shape[:2], batch2.layout.shape[2]))
+    need_broadcast("baddbmm", input, (*batch1.lay.shape[:2], batch2.lay.shape[2]))
     return finish("baddbmm", apply(ops.Baddbmm, input, batch1, batch2, *_scales("baddbmm", input, beta, alpha)), out)
 
 
@@ -113,13 +113,13 @@ def addbmm(input: Any, batch1: Any, batch2: Any, *, beta: Any = 1, alpha: Any = 
     """
     check_operands("addbmm", ("self", input), ("batch1", batch1), ("batch2", batch2))
     check_batches("addbmm", batch1, batch2)
-    b, n, k = batch1.layout.shape
-    size = input.layout.shape
+    b, n, k = batch1.lay.shape
+    size = input.lay.shape
 
     def run(input: Any, batch1: Any, batch2: Any) -> Any:
         # the sum over the batch is one product of matrices that lie side by side
         wide = reshape(batch1.transpose(0, 1), (n, b * k))
-        high = reshape(batch2, (b * k, batch2.layout.shape[2]))
+        high = reshape(batch2, (b * k, batch2.lay.shape[2]))
         return addmm(input, wide, high, beta=beta, alpha=alpha)
 
     def back(m: Any, g: Any, _: Any, batch1: Any, batch2: Any) -> Any:
@@ -150,11 +150,11 @@ def addmv(input: Any, mat: Any, vec: Any, *, beta: Any = 1, alpha: Any = 1, out:
 
     def run(input: Any, mat: Any, vec: Any) -> Any:
         product = mv(mat, vec)
-        need_broadcast("addmv", input, product.layout.shape)
+        need_broadcast("addmv", input, product.lay.shape)
         scaled = product if alpha == 1 else p.mul(product, alpha)
         return scaled if beta == 0 else p.add(scaled, input, alpha=beta)
 
-    size = input.layout.shape
+    size = input.lay.shape
 
     def back(m: Any, g: Any, _: Any, mat: Any, vec: Any) -> Any:
         scaled = m.mul(g, _conj(alpha))
@@ -185,7 +185,7 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
             [6., 8.]])
     """
     product = outer(vec1, vec2)
-    need_broadcast("addr", input, product.layout.shape)
+    need_broadcast("addr", input, product.lay.shape)
     t = result_type([product, input])
     for name, value in (("beta", beta), ("alpha", alpha)):
         if isinstance(value, (float, complex)) and not t.differentiable:
@@ -209,12 +209,12 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
 def _inplace(name: str, f: Any) -> Any:
     def g(input: Any, *operands: Any, beta: Any = 1, alpha: Any = 1) -> Any:
         result = f(input, *operands, beta=beta, alpha=alpha)
-        if name == "addbmm_" and result.layout.shape != input.layout.shape:
-            input.resize_(result.layout.shape)  # PyTorch lets this one grow
-        if tuple(result.layout.shape) != tuple(input.layout.shape):
+        if name == "addbmm_" and result.lay.shape != input.lay.shape:
+            input.resize_(result.lay.shape)  # PyTorch lets this one grow
+        if tuple(result.lay.shape) != tuple(input.lay.shape):
             raise RuntimeError(
-                f"Bad in-place call: input tensor size {list(input.layout.shape)} and output tensor size "
-                f"{list(result.layout.shape)} should match"
+                f"Bad in-place call: input tensor size {list(input.lay.shape)} and output tensor size "
+                f"{list(result.lay.shape)} should match"
             )
         return copy_(input, result)
 

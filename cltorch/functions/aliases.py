@@ -85,7 +85,7 @@ def rdiv(input: Any, other: Any) -> Any:
 
 def _alike(name: str, low: Any, high: Any) -> None:
     # a tensor without dimensions is a number too
-    one, other = (isinstance(x, Array) and x.layout.ndim > 0 for x in (low, high))
+    one, other = (isinstance(x, Array) and x.lay.ndim > 0 for x in (low, high))
     if (one and not isinstance(high, Array)) or (other and not isinstance(low, Array)):
         raise TypeError(
             f"{name}() received an invalid combination of arguments: min and max must be two numbers or two tensors"

@@ -179,7 +179,7 @@ def refuse_zero(input: Any, other: Any) -> None:
     """
     if other.__class__ is not int and other.__class__ is not bool or other & 255 or not isinstance(input, Array):
         return
-    if input.device.type != "cl" or input.dtype.differentiable or 0 in input.layout.shape:
+    if input.device.type != "cl" or input.dtype.differentiable or 0 in input.lay.shape:
         return
     t = result_type((input, other))
     if t.family in "ui" and not other & (1 << 8 * t.itemsize) - 1:
@@ -301,7 +301,7 @@ def read_dims(name: str, input: Any, dim: Any) -> tuple[int, ...]:
     Raises TypeError for anything but integers, IndexError for one out of range, RuntimeError for one given twice.
     """
     need_array(name, "input", 1, input)
-    n = input.layout.ndim
+    n = input.lay.ndim
     if n > MOST_DIMS:
         raise RuntimeError(f"{name}(): only tensors with up to {MOST_DIMS} dims are supported, but got {n}")
     if dim is None:

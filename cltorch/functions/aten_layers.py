@@ -50,7 +50,7 @@ def _view_of(f: Callable[..., Any], *args: Any) -> Any:
 def _told_matmul(op: type[Op], a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Told:
     left = _view_of(transpose, a, -2, -1) if transpose_a else a
     right = _view_of(transpose, b, -2, -1) if transpose_b else b
-    first, second = left.layout.shape, right.layout.shape
+    first, second = left.lay.shape, right.lay.shape
     if (len(first), len(second)) == (2, 2):
         return Told("mm", args=(left, right))
     if len(second) == 2:
@@ -66,7 +66,7 @@ def _told_matmul(op: type[Op], a: Any, b: Any, transpose_a: bool, transpose_b: b
 def _parted(name: str, args: tuple[Any, ...], whole: tuple[int, ...]) -> Told:
     """Tell of a product whose leading dimensions are one for the operator, and several in the result."""
     a, b = args[-2:]
-    flat = (*a.layout.shape[:-1], b.layout.shape[-1])
+    flat = (*a.lay.shape[:-1], b.lay.shape[-1])
     if tuple(whole) == flat:
         return Told(name, args=args)
     return Told(
@@ -76,18 +76,18 @@ def _parted(name: str, args: tuple[Any, ...], whole: tuple[int, ...]) -> Told:
 
 def _told_linear(op: type[Op], x: Any, weight: Any, bias: Any) -> Told | None:
     """Tell of a linear layer as the product of matrices that it is, of the input's rows."""
-    if weight.layout.ndim != 2 or x.layout.ndim < 1:
+    if weight.lay.ndim != 2 or x.lay.ndim < 1:
         return None
-    shape = x.layout.shape
+    shape = x.lay.shape
     rows = x if len(shape) == 2 else _view_of(reshape, x, (-1, shape[-1]))
     args = rows, _view_of(t, weight)
-    whole = (*shape[:-1], weight.layout.shape[0])
+    whole = (*shape[:-1], weight.lay.shape[0])
     return _parted("mm", args, whole) if bias is None else _parted("addmm", (bias, *args), whole)
 
 
 def _told_addmm(op: type[Op], input: Any, a: Any, b: Any, beta: Any, alpha: Any) -> Told:
     scales = {k: v for k, v in (("beta", beta), ("alpha", alpha)) if v != 1}
-    return Told("addmm" if a.layout.ndim == 2 else "baddbmm", args=(input, a, b), kwargs=scales)
+    return Told("addmm" if a.lay.ndim == 2 else "baddbmm", args=(input, a, b), kwargs=scales)
 
 
 OPERATORS.update(dict.fromkeys((products.Matmul, products.Mm, products.Bmm), _told_matmul))
@@ -99,12 +99,12 @@ OPERATORS[products.Dot] = lambda op, x, y: Told("dot", args=(x, y))
 
 # ---- layers ---------------------------------------------------------------------------------------------------------
 def _sizes(x: Any, geometry: Any) -> list[list[int]]:
-    n = x.layout.ndim - 2
+    n = x.lay.ndim - 2
     return [list(size[-n:]) for size in (geometry.stride, geometry.padding, geometry.dilation)]
 
 
 def _told_convolution(op: type[Op], x: Any, weight: Any, bias: Any, geometry: Any, shape: Any) -> Told:
-    n = x.layout.ndim - 2
+    n = x.lay.ndim - 2
     return Told("convolution", args=(x, weight, bias, *_sizes(x, geometry), False, [0] * n, geometry.groups))
 
 
@@ -118,7 +118,7 @@ def _more(sizes: list[list[int]], places: Any, kernel: Any, outs: Any) -> list[i
 
 def _told_transposed(op: type[Op], x: Any, weight: Any, bias: Any, geometry: Any, shape: Any) -> Told:
     sizes = _sizes(x, geometry)
-    more = _more(sizes, x.layout.shape[2:], weight.layout.shape[2:], shape[2:])
+    more = _more(sizes, x.lay.shape[2:], weight.lay.shape[2:], shape[2:])
     return Told("convolution", args=(x, weight, bias, *sizes, True, more, geometry.groups))
 
 
@@ -130,8 +130,8 @@ def _back_of_convolution(op: type[Op], call: Any, g: Any) -> Told:
     ]  # the one whose values nobody needs is not kept
     sizes = _sizes(g, call.geometry)
     turned = issubclass(op, conv.TransposedConvolution)
-    more = _more(sizes, x[2:], weight[2:], g.layout.shape[2:]) if turned else [0] * (len(x) - 2)
-    biased = [g.layout.shape[1]] if call.needs[2] is not None else None
+    more = _more(sizes, x[2:], weight[2:], g.lay.shape[2:]) if turned else [0] * (len(x) - 2)
+    biased = [g.lay.shape[1]] if call.needs[2] is not None else None
     mask = [bool(need) for need in call.needs[:3]]
     return Told(
         "convolution_backward",
@@ -155,9 +155,9 @@ def _back_of_softmax(op: Any, call: Any, g: Any) -> Told:
 
 
 def _told_layer_norm(op: type[Op], x: Any, weight: Any, bias: Any, w: Any, eps: float) -> Told:
-    shape = list(x.layout.shape)
+    shape = list(x.lay.shape)
     lead = next(i for i in range(len(shape), -1, -1) if prod(shape[i:]) == w.n and prod(shape[:i]) == w.rows)
-    lead = lead if weight is None else len(shape) - weight.layout.ndim
+    lead = lead if weight is None else len(shape) - weight.lay.ndim
     wide = (*shape[:lead], *(1 for _ in shape[lead:]))
 
     def shaped(found: Any, to: tuple[int, ...]) -> Any:

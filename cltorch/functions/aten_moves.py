@@ -21,7 +21,7 @@ __all__: list[str] = []
 # ---- reductions -----------------------------------------------------------------------------------------------------
 def _told_sum(op: type[Op], x: Any, row: Any, dims: Any, keepdim: bool, t: Any, params: Any) -> Told:
     to = {} if t is x.dtype else {"dtype": t}
-    if len(dims) == x.layout.ndim and not keepdim:
+    if len(dims) == x.lay.ndim and not keepdim:
         return Told(op.name, args=(x,), kwargs=to)
     return Told(op.name, "dim_IntList" if op.name == "sum" else "dim", (x, list(dims), keepdim), to)
 

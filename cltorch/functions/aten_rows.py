@@ -76,7 +76,7 @@ def _error(name: str) -> Callable[..., Told]:
 
 def _masked(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Told:
     x, mask, value = operands
-    if isinstance(value, Array) and value.layout.ndim:
+    if isinstance(value, Array) and value.lay.ndim:
         return Told("where", "self", (mask, value, x))
     return Told("masked_fill", _kind(value), (x, mask, value))
 

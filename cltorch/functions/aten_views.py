@@ -95,7 +95,7 @@ def _told_view(x: Any, layout: Layout, node: str, dtype: Any) -> Told:
     kind = re.sub(r"Backward\d+$", "", node)
     for stem in (kind, *(_PARTS if dtype is None and kind in _PARTS else ())):
         name, overload, find = _VIEWS.get(stem, ("", "", lambda old, new: None))
-        args = find(x.layout, layout)
+        args = find(x.lay, layout)
         if args is not None:
             return Told(name, "dim" if name == "squeeze" and args else overload, (x, *args))
     sizes = list(layout.shape), list(layout.strides), layout.offset
@@ -105,9 +105,9 @@ def _told_view(x: Any, layout: Layout, node: str, dtype: Any) -> Told:
 def _told_views(x: Any, layouts: Sequence[Layout], node: str, dtype: Any) -> Told:
     first = layouts[0]
     if node.startswith("Unbind"):
-        along = _selected(x.layout, first)
+        along = _selected(x.lay, first)
         return Told("unbind", "int", (x, along[0] if along else 0))
-    d = next((d for d in range(first.ndim) if first.shape[d] != x.layout.shape[d]), 0)
+    d = next((d for d in range(first.ndim) if first.shape[d] != x.lay.shape[d]), 0)
     sizes = [lay.shape[d] for lay in layouts]
     if node.startswith("SplitBackward"):
         return Told("split", "Tensor", (x, sizes[0], d))

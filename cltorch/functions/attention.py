@@ -41,7 +41,7 @@ def _check(query: Any, key: Any, value: Any, mask: Any, p: float, is_causal: boo
             f"Expected query, key, and value to have the same device type, but got query.device: {query.device} "
             f"key.device: {key.device} and value.device: {value.device} instead."
         )
-    dims = [x.layout.ndim for x in (query, key, value)]
+    dims = [x.lay.ndim for x in (query, key, value)]
     if min(dims) < 2:
         raise RuntimeError(
             f"Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: {dims[0]} "
@@ -211,7 +211,7 @@ def composed(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, drop
     dtype = q.dtype
     if dtype.itemsize == 2:
         q, k, v = (x.to(dtypes.float32) for x in (q, k, v))
-    if q.layout.ndim > 2 and k.shape[-3] != q.shape[-3]:
+    if q.lay.ndim > 2 and k.shape[-3] != q.shape[-3]:
         group = q.shape[-3] // k.shape[-3]
         k, v = f.repeat_interleave(k, group, -3), f.repeat_interleave(v, group, -3)
     y, factor = _probabilities(q, k, mask, causal, scale, drop)
@@ -226,7 +226,7 @@ def attention_gradients(
     dtype = q.dtype
     if dtype.itemsize == 2:
         g, q, k, v = (x.to(dtypes.float32) for x in (g, q, k, v))
-    group = q.shape[-3] // k.shape[-3] if q.layout.ndim > 2 else 1
+    group = q.shape[-3] // k.shape[-3] if q.lay.ndim > 2 else 1
     if group > 1:
         k, v = f.repeat_interleave(k, group, -3), f.repeat_interleave(v, group, -3)
     y, factor = _probabilities(q, k, mask, causal, scale, drop)

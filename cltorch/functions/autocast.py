@@ -87,7 +87,7 @@ RULES = _rules()
 # calls that are not cast for what their arguments ask for: averages of windows (of lines on the host too), and powers
 # without a product
 _SPARED: dict[str, Callable[..., bool]] = {
-    "local_response_norm": lambda input, *args, **kw: input.layout.ndim == 3 and _kind(input) == "cpu",
+    "local_response_norm": lambda input, *args, **kw: input.lay.ndim == 3 and _kind(input) == "cpu",
     "interpolate": lambda input, size=None, scale_factor=None, mode="nearest", *args, **kw: mode == "area",
     "matrix_power": lambda input, n, *args, **kw: abs(n) < 2,
 }

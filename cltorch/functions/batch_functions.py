@@ -50,12 +50,12 @@ def _mapped(out: Any, f: Callable[[Any], Any]) -> Any:
 def _along(fn: Callable[..., Any], given: Given, number: int, size: int) -> Any:
     """Move the dimensions that are named by one; all of them are one dimension less the batch."""
     x, dim = given["input"], given.get("dim")
-    n = x.layout.ndim
+    n = x.lay.ndim
     if _others(given, "input"):
         return NotImplemented
     m, whole = Settings.functions, expose(x, number, size)
     if dim is None:
-        flat = m.reshape(whole, (size, x.layout.numel))
+        flat = m.reshape(whole, (size, x.lay.numel))
         out = fn(**given | {"input": flat, "dim": 1} | ({"keepdim": False} if "keepdim" in given else {}))
         if fn.__name__ == "nanmedian":
             out = out[0]
@@ -80,12 +80,12 @@ def _leading(fn: Callable[..., Any], given: Given, number: int, size: int) -> An
 def _matrices(fn: Callable[..., Any], given: Given, number: int, size: int) -> Any:
     """Give the batch to every tensor, where two matrices have equally many leading dimensions."""
     a, b = (given[k] for k in (("A", "B") if "A" in given else ("LU", "B") if "LU" in given else ("LU_data", "b")))
-    if min(a.layout.ndim, b.layout.ndim) < 2 or a.layout.ndim != b.layout.ndim:
+    if min(a.lay.ndim, b.lay.ndim) < 2 or a.lay.ndim != b.lay.ndim:
         return NotImplemented
     m = Settings.functions
 
     def every(y: Any) -> Any:  # least squares leave out residuals and ranks by an empty vector for all matrices
-        return m.expand(m.unsqueeze(y, 0), (size, 0)) if tuple(y.layout.shape) == (0,) != (size,) else y
+        return m.expand(m.unsqueeze(y, 0), (size, 0)) if tuple(y.lay.shape) == (0,) != (size,) else y
 
     return _mapped(_leading(fn, given, number, size), every)
 
@@ -94,21 +94,21 @@ def _searched(fn: Callable[..., Any], given: Given, number: int, size: int) -> A
     line, x, order = given["sorted_sequence"], given["input"], given["sorter"]
     if not isinstance(x, Array):
         return NotImplemented
-    if level_of(line) != number and level_of(order) != number and line.layout.ndim == 1:
+    if level_of(line) != number and level_of(order) != number and line.lay.ndim == 1:
         return fn(**given | {"input": x._inner})
     m = Settings.functions
     line, found = expose(line, number, size), expose(x, number, size)
     if order is not None:
         order = expose(order, number, size)
-    if line.layout.ndim == 2:  # every slice has its own line, in which values of any shape are looked for
-        found = m.reshape(found, (size, x.layout.numel))
+    if line.lay.ndim == 2:  # every slice has its own line, in which values of any shape are looked for
+        found = m.reshape(found, (size, x.lay.numel))
     out = fn(**given | {"sorted_sequence": line, "input": found, "sorter": order})
-    return m.reshape(out, (size, *x.layout.shape))
+    return m.reshape(out, (size, *x.lay.shape))
 
 
 def _sorted_into(fn: Callable[..., Any], given: Given, number: int, size: int) -> Any:
     line, x = given["boundaries"], given["input"]
-    if not isinstance(x, Array) or line.layout.ndim != 1:
+    if not isinstance(x, Array) or line.lay.ndim != 1:
         return NotImplemented
     options = {k: given[k] for k in ("out_int32", "right")}
     asked = {"sorted_sequence": line, "input": x, "sorter": None, **options}

@@ -106,7 +106,7 @@ def _creating(fn: Callable[..., Any], sized: bool) -> Callable[..., Any]:
             given = [kw.pop("size")] if "size" in kw else rest
             first = given[0] if given else ()
             shape = first if isinstance(first, (tuple, list)) else given
-            rest = [(x._inner.layout.shape[0], *shape), *(rest[1:] if shape is first else ())]
+            rest = [(x._inner.lay.shape[0], *shape), *(rest[1:] if shape is first else ())]
         with outside(number):
             return wrap(f(x._inner, *rest, **kw), number)
 
@@ -204,7 +204,7 @@ def _like(out: Any, columns: list[Any]) -> Any:
 
 
 def _size(args: Any, kw: Any, number: int) -> int:
-    return next(int(x._inner.layout.shape[0]) for x in arrays_in((args, kw)) if x._batch == number)
+    return next(int(x._inner.lay.shape[0]) for x in arrays_in((args, kw)) if x._batch == number)
 
 
 def _drawn_at_once(fn: Callable[..., Any], args: Any, kw: Any, level: int, size: int) -> Any:
@@ -249,7 +249,7 @@ def _drawn(fn: Callable[..., Any], args: Any, kw: Any, number: int) -> Any:
     elif fn.__name__ == "dropout":  # one mask for all slices
         x, m = args[0], Settings.functions
         with outside(level):
-            mask = fn(m.ones(x.layout.shape, dtype=x.dtype, device=x.device), *args[1:], **kw)
+            mask = fn(m.ones(x.lay.shape, dtype=x.dtype, device=x.device), *args[1:], **kw)
         return m.mul(x, mask)
     before = generators.snapshot() if randomness == "same" else None
 

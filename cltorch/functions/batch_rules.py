@@ -63,7 +63,7 @@ def batch_all(size: int, args: Args, batched: Sequence[bool], places: Sequence[i
     for i in places:
         x = found[i]
         if isinstance(x, Array) and not batched[i]:
-            found[i] = expand(unsqueeze(x, 0), (size, *x.layout.shape))
+            found[i] = expand(unsqueeze(x, 0), (size, *x.lay.shape))
     return found
 
 
@@ -81,7 +81,7 @@ def _dims(place: int, line: bool = False) -> Callable[..., Any]:
         if sum(batched) != 1 or not batched[0]:
             return NotImplemented
         x, dims = args[0], args[place]
-        number = x.layout.ndim == 1  # the slices are numbers, which count as one dimension here
+        number = x.lay.ndim == 1  # the slices are numbers, which count as one dimension here
         if number:
             x = unsqueeze(x, 1)
         one = dims.__class__ is int
@@ -93,14 +93,14 @@ def _dims(place: int, line: bool = False) -> Callable[..., Any]:
 
     def out_keeps(out: Any) -> bool:
         first = out[0] if isinstance(out, tuple) else out
-        return bool(first.layout.ndim == 2)
+        return bool(first.lay.ndim == 2)
 
     return rule
 
 
 def _repeat(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     x, outer, inner = args
-    return apply(op, aligned(x, max(len(outer), x.layout.ndim - 1)), (1, *outer), (1, *inner))
+    return apply(op, aligned(x, max(len(outer), x.lay.ndim - 1)), (1, *outer), (1, *inner))
 
 
 def _padded(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
@@ -115,8 +115,8 @@ def _padded_back(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -
 
 def _resampled(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     x, steps = args
-    out = apply(op, reshape(x, (size * x.layout.shape[1], *x.layout.shape[2:])), steps)
-    return reshape(out, (size, x.layout.shape[1], *out.layout.shape[1:]))
+    out = apply(op, reshape(x, (size * x.lay.shape[1], *x.lay.shape[2:])), steps)
+    return reshape(out, (size, x.lay.shape[1], *out.lay.shape[1:]))
 
 
 def _regions(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
@@ -124,9 +124,9 @@ def _regions(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> An
     if batched[1]:
         return NotImplemented
     maps = [(shape[0], size * shape[1], *shape[2:]) for shape in rest[:-1]]  # a batch counts as channels
-    _, n, channels, *plane = x.layout.shape
+    _, n, channels, *plane = x.lay.shape
     out = apply(op, reshape(movedim(x, 0, 1), (n, size * channels, *plane)), rois, *maps, rest[-1])
-    n, channels, *plane = out.layout.shape
+    n, channels, *plane = out.lay.shape
     return movedim(reshape(out, (n, size, channels // size, *plane)), 1, 0)
 
 
@@ -157,7 +157,7 @@ def _along(places: Sequence[int]) -> Callable[..., Any]:
 
     def rule(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
         args = batch_all(size, args, batched, places)
-        if args[0].layout.ndim == 1:
+        if args[0].lay.ndim == 1:
             return NotImplemented
         args[1] += 1
         return apply(op, *args)
@@ -167,12 +167,12 @@ def _along(places: Sequence[int]) -> Callable[..., Any]:
 
 def _recurrence(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     a, b, dim, *rest = batch_all(size, args, batched, (0, 1))
-    return apply(op, a, b, dim + 1, *rest) if b.layout.ndim > 1 else NotImplemented
+    return apply(op, a, b, dim + 1, *rest) if b.lay.ndim > 1 else NotImplemented
 
 
 def _matrices(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     a, b, *flags = args
-    ndim = max(x.layout.ndim - flag for x, flag in zip((a, b), batched, strict=False))
+    ndim = max(x.lay.ndim - flag for x, flag in zip((a, b), batched, strict=False))
     a, b = (aligned(x, ndim) if flag else x for x, flag in zip((a, b), batched, strict=False))
     return apply(matmul.Matmul, a, b, *flags)
 
@@ -181,7 +181,7 @@ def _all_leading(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -
     """Give every tensor the batch, where the slices have equally many dimensions and lead with batches of their own."""
     places = [i for i, x in enumerate(args) if isinstance(x, Array)]
     args = batch_all(size, args, batched, places)
-    ndims = {args[i].layout.ndim for i in places}
+    ndims = {args[i].lay.ndim for i in places}
     return apply(op, *args) if len(ndims) == 1 and ndims.pop() > 2 else NotImplemented
 
 
@@ -190,7 +190,7 @@ def _equally_deep(first: int, second: int) -> Callable[..., Any]:
 
     def rule(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
         args = batch_all(size, args, batched, range(len(args)))
-        return apply(op, *args) if args[first].layout.ndim == args[second].layout.ndim else NotImplemented
+        return apply(op, *args) if args[first].lay.ndim == args[second].lay.ndim else NotImplemented
 
     return rule
 
@@ -199,7 +199,7 @@ def _equally_deep(first: int, second: int) -> Callable[..., Any]:
 def _with_numbers(size: int, indices: Args, batched: Sequence[bool]) -> list[Any]:
     """Return index tensors of one shape with the batch in front, after one that tells the slice."""
     device = indices[0].device
-    shape = broadcast_shapes(*(i.layout.shape[b:] for i, b in zip(indices, batched, strict=True)))
+    shape = broadcast_shapes(*(i.lay.shape[b:] for i, b in zip(indices, batched, strict=True)))
     numbers = reshape(arange(size, device=device), (size, *[1] * len(shape)))
     full_ = [aligned(i, len(shape)) if b else i for i, b in zip(indices, batched, strict=True)]
     return [expand(i, (size, *shape)) for i in (numbers, *full_)]
@@ -241,13 +241,13 @@ def _geometry(g: Any, size: int, groups: bool) -> Any:
 def merged(x: Any, size: int, dim: int) -> Any:
     """Return a tensor whose batch is merged into one of the slices' dimensions."""
     x = movedim(x, 0, dim)
-    shape = x.layout.shape
+    shape = x.lay.shape
     return reshape(x, (*shape[:dim], size * shape[dim + 1], *shape[dim + 2 :]))
 
 
 def parted(x: Any, size: int, dim: int) -> Any:
     """Undo ``merged``."""
-    shape = x.layout.shape
+    shape = x.lay.shape
     return movedim(reshape(x, (*shape[:dim], size, shape[dim] // size, *shape[dim + 1 :])), dim, 0)
 
 
@@ -299,10 +299,10 @@ def _dot(m: Any, op: type[Op], x: Any, y: Any) -> Any:
 
 
 def _blocks(m: Any, op: type[Op], t: Any, *matrices: Any) -> Any:
-    width = sum(x.layout.shape[1] for x in matrices)
+    width = sum(x.lay.shape[1] for x in matrices)
     rows, before = [], 0
     for x in matrices:
-        h, w = x.layout.shape
+        h, w = x.lay.shape
         left, right = (m.zeros((h, n), dtype=t, device=x.device) for n in (before, width - before - w))
         rows.append(m.cat((left, m.to(x, t), right), 1))
         before += w
@@ -311,18 +311,18 @@ def _blocks(m: Any, op: type[Op], t: Any, *matrices: Any) -> Any:
 
 def _dropped(m: Any, op: type[Op], x: Any, *mask: Any) -> Any:
     # the mask stands at one place of the stream: it is the same for all slices
-    ones = m.ones(x.layout.shape, dtype=x.dtype, device=x.device)
+    ones = m.ones(x.lay.shape, dtype=x.dtype, device=x.device)
     return m.mul(x, m.dropout_at(ones, *mask))
 
 
 def _normalised(m: Any, op: type[Op], x: Any, weight: Any, bias: Any, w: Any, eps: float) -> Any:
     number = top((x, weight, bias))
     if x._batch != number:
-        size = next(a._inner.layout.shape[0] for a in (weight, bias) if level_of(a) == number)
-        x = wrap(expand(unsqueeze(x, 0), (size, *x.layout.shape)), number)
+        size = next(a._inner.lay.shape[0] for a in (weight, bias) if level_of(a) == number)
+        x = wrap(expand(unsqueeze(x, 0), (size, *x.lay.shape)), number)
     if weight is None and bias is None:
         whole = x._inner
-        size = whole.layout.shape[0]
+        size = whole.lay.shape[0]
         out, mean, rstd = apply(op, whole, None, None, w._replace(rows=w.rows * size), eps)
         return tuple(wrap(y, x._batch) for y in (out, reshape(mean, (size, -1)), reshape(rstd, (size, -1))))
     out, mean, rstd = apply(op, x, None, None, w, eps)
@@ -331,16 +331,16 @@ def _normalised(m: Any, op: type[Op], x: Any, weight: Any, bias: Any, w: Any, ep
         seen = m.mul(seen, m.reshape(weight, (w.groups, w.channels, 1)))
     if bias is not None:
         seen = m.add(seen, m.reshape(bias, (w.groups, w.channels, 1)))
-    return m.reshape(seen, x.layout.shape), mean, rstd
+    return m.reshape(seen, x.lay.shape), mean, rstd
 
 
 def _likelihood(
     m: Any, op: Any, x: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float
 ) -> Any:  # fmt: skip
-    axis = 1 if x.layout.ndim > 1 else 0
+    axis = 1 if x.lay.ndim > 1 else 0
     logp = m.log_softmax(x, axis) if op.softmax else x
-    classes = x.layout.shape[axis]
-    line = [1] * x.layout.ndim
+    classes = x.lay.shape[axis]
+    line = [1] * x.lay.ndim
     line[axis] = classes
     t = m.unsqueeze(target, axis)
     w = m.ones(classes, dtype=x.dtype, device=x.device) if weight is None else m.detach(weight)

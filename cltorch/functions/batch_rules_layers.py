@@ -26,7 +26,7 @@ from cltorch.ops.op import Op
 def _attended(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     q, k, v, mask, *rest = batch_all(size, args, batched, (0, 1, 2))
     if batched[3]:
-        mask = aligned(mask, q.layout.ndim - 1)
+        mask = aligned(mask, q.lay.ndim - 1)
     return apply(op, q, k, v, mask, *rest)
 
 
@@ -42,13 +42,13 @@ def _normalised(op: type[Op], size: int, args: Args, batched: Sequence[bool]) ->
         )
     if not training and not any(batched[1:5]):
         out, mean, rstd = apply(op, merged(x, size, 0), *args[1:])
-        return parted(out, size, 0), *(expand(y, (size, *y.layout.shape)) for y in (mean, rstd))
+        return parted(out, size, 0), *(expand(y, (size, *y.lay.shape)) for y in (mean, rstd))
     x, *rest = batch_all(size, args[:5], batched, range(5))
     lines: list[Any] = [None if a is None else reshape(a, (-1,)) for a in rest]
     out, mean, rstd = apply(op, merged(x, size, 1), *lines, training, momentum, eps)
     for a, line, several in zip(moving, lines[2:], batched[3:5], strict=True):
         if a is not None and line._storage is not a._storage:  # the statistics were read as a copy
-            a.copy_(reshape(line if several else narrow(line, 0, 0, a.layout.numel), a.layout.shape))
+            a.copy_(reshape(line if several else narrow(line, 0, 0, a.lay.numel), a.lay.shape))
     return parted(out, size, 1), reshape(mean, (size, -1)), reshape(rstd, (size, -1))
 
 
@@ -62,15 +62,15 @@ def _looked_up(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> 
     weight, at, padding, by_frequency = args
     if not batched[0]:
         return apply(op, *args)
-    rows = weight.layout.shape[1]
+    rows = weight.lay.shape[1]
     if not batched[1]:
         at = unsqueeze(at, 0)
     if at.device.type == "cpu":
         given = host(at)
         if given.size and not 0 <= given.min() <= given.max() < rows:
             raise IndexError("index out of range in self")
-    first = reshape(arange(0, size * rows, rows, dtype=at.dtype, device=at.device), (size, *[1] * (at.layout.ndim - 1)))
-    out = apply(op, reshape(weight, (size * rows, *weight.layout.shape[2:])), p.add(at, first), -1, by_frequency)
+    first = reshape(arange(0, size * rows, rows, dtype=at.dtype, device=at.device), (size, *[1] * (at.lay.ndim - 1)))
+    out = apply(op, reshape(weight, (size * rows, *weight.lay.shape[2:])), p.add(at, first), -1, by_frequency)
     # no gradient goes to the padding's row of any table
     return p.where(unsqueeze(p.eq(at, padding), -1), out.detach(), out) if padding >= 0 else out
 
@@ -85,14 +85,14 @@ def _for_all(lengths: ctc.Lengths, size: int, step: int) -> ctc.Lengths:
 def _aligned_labels(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     logp, targets, lengths, *rest = args
     (logp,) = batch_all(size, (logp,), batched, (0,))
-    step = targets.layout.numel // size if batched[1] else 0
+    step = targets.lay.numel // size if batched[1] else 0
     loss = apply(op, merged(logp, size, 1), reshape(targets, (-1,)), _for_all(lengths, size, step), *rest)
     return parted(loss, size, 0)
 
 
 def _aligned_labels_back(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     g, logp, targets, loss, alpha, lengths, *rest = batch_all(size, args, batched, (0, 1, 3, 4))
-    step = targets.layout.numel // size if batched[2] else 0
+    step = targets.lay.numel // size if batched[2] else 0
     merged_ = [merged(x, size, 0) for x in (g, loss, alpha)]
     found = apply(
         op, merged_[0], merged(logp, size, 1), reshape(targets, (-1,)), *merged_[1:], _for_all(lengths, size, step),
@@ -112,9 +112,9 @@ def _stepped(m: Any, op: type[Op], *args: Any) -> Any:
 def _recurred(op: type[Op], size: int, args: Args, batched: Sequence[bool]) -> Any:
     x, h, c, *weights_sizes = batch_all(size, args, batched, (0, 1, 2))
     weights, sizes, rest = weights_sizes[:5], weights_sizes[5], weights_sizes[6:]
-    rows = [None if a is None else reshape(movedim(a, 0, 1), (-1, a.layout.shape[2])) for a in (x, h, c)]
+    rows = [None if a is None else reshape(movedim(a, 0, 1), (-1, a.lay.shape[2])) for a in (x, h, c)]
     found = apply(op, *rows, *weights, tuple(n * size for n in sizes), *rest)
-    return tuple(movedim(reshape(y, (-1, size, y.layout.shape[1])), 1, 0) for y in found)
+    return tuple(movedim(reshape(y, (-1, size, y.lay.shape[1])), 1, 0) for y in found)
 
 
 WHOLE.update(

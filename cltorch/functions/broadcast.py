@@ -56,7 +56,7 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     tensor([[2., 2., 2.]])
     """
     target = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else size
-    shape = input.layout.shape
+    shape = input.lay.shape
     if tuple(target) == tuple(shape):
         # PyTorch reads no size at all as the sum of everything, which of integers is int64
         return input if target or input.dtype.differentiable else input.to(dtypes.int64)

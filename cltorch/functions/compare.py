@@ -32,7 +32,7 @@ def equal(input: Any, other: Any) -> bool:
     """
     need_array("equal", "input", 1, input)
     need_array("equal", "other", 2, other)
-    if input.layout.shape != other.layout.shape:
+    if input.lay.shape != other.lay.shape:
         return False
     with no_grad():
         return bool(all_true(p.eq(input, other)).item())
@@ -61,8 +61,8 @@ def is_nonzero(input: Any) -> bool:
     False
     """
     need_array("is_nonzero", "input", 1, input)
-    if input.layout.numel != 1:
-        what = "no values" if input.layout.numel == 0 else "more than one value"
+    if input.lay.numel != 1:
+        what = "no values" if input.lay.numel == 0 else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
     return bool(input.item())
 
@@ -76,7 +76,7 @@ def numel(input: Any) -> int:
     >>> torch.numel(torch.zeros(2, 3))
     6
     """
-    return int(need_array("numel", "input", 1, input).layout.numel)
+    return int(need_array("numel", "input", 1, input).lay.numel)
 
 
 def is_floating_point(input: Any) -> bool:
@@ -125,7 +125,7 @@ def is_same_size(input: Any, other: Any) -> bool:
     """
     need_array("is_same_size", "input", 1, input)
     need_array("is_same_size", "other", 2, other)
-    return bool(input.layout.shape == other.layout.shape)
+    return bool(input.lay.shape == other.lay.shape)
 
 
 def result_type(tensor1: Any, tensor2: Any) -> dtype:

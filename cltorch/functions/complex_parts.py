@@ -59,14 +59,14 @@ def view_as_real(input: Any) -> Any:
             "original."
         )
     return record_view(
-        input, real_layout(input.layout), "ViewAsRealBackward0", lambda m, g: m.view_as_complex(_paired(g)),
+        input, real_layout(input.lay), "ViewAsRealBackward0", lambda m, g: m.view_as_complex(_paired(g)),
         input.dtype.to_real(),
     )  # fmt: skip
 
 
 def _paired(g: Any) -> Any:
     """Return pairs of reals as they can be viewed as complex numbers: the tensor itself, or a dense copy."""
-    return g if _refusal(g.layout) is None else contiguous(g)
+    return g if _refusal(g.lay) is None else contiguous(g)
 
 
 def _refusal(lay: Layout) -> str | None:
@@ -98,7 +98,7 @@ def view_as_complex(input: Any) -> Any:
             "view_as_complex is only supported for half, float and double tensors, but got a tensor of scalar type: "
             f"{SCALAR_NAMES[input.dtype.name]}"
         )
-    lay = input.layout
+    lay = input.lay
     why = _refusal(lay)
     if why is not None:
         raise RuntimeError(why)
@@ -194,7 +194,7 @@ def _sign_view(input: Any, computed: Callable[..., Any], node: str, back: Callab
     """Return a view that shows other signs; inside of transforms, which see single operators, what is computed."""
     if active and lift((input,)) is not None:
         return computed(input)
-    out = record_view(input, input.layout, node, back)
+    out = record_view(input, input.lay, node, back)
     out._storage = turned(input, **how)
     return out
 
@@ -227,12 +227,12 @@ def is_neg(input: Any) -> bool:
 
 def matrix_transpose_H(input: Any) -> Any:
     """Return the conjugate transpose of a matrix."""
-    if input.layout.ndim not in (0, 2):
-        batches = " For batches of matrices, consider using tensor.mH" if input.layout.ndim > 2 else ""
+    if input.lay.ndim not in (0, 2):
+        batches = " For batches of matrices, consider using tensor.mH" if input.lay.ndim > 2 else ""
         raise RuntimeError(
-            f"tensor.H is only supported on matrices (2-D tensors). Got {input.layout.ndim}-D tensor.{batches}"
+            f"tensor.H is only supported on matrices (2-D tensors). Got {input.lay.ndim}-D tensor.{batches}"
         )
-    return conj(input if input.layout.ndim == 0 else transpose(input, 0, 1))
+    return conj(input if input.lay.ndim == 0 else transpose(input, 0, 1))
 
 
 def _deprecated_for_a_number(what: str, instead: str) -> None:
@@ -241,12 +241,12 @@ def _deprecated_for_a_number(what: str, instead: str) -> None:
 
 def matrix_transpose_mH(input: Any) -> Any:
     """Return the conjugate transposes of a batch of matrices."""
-    if input.layout.ndim == 0:
+    if input.lay.ndim == 0:
         _deprecated_for_a_number("tensor.mH", "tensor.conj()")
         return conj(input)
-    if input.layout.ndim < 2:
+    if input.lay.ndim < 2:
         raise RuntimeError(
-            f"tensor.mH is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
+            f"tensor.mH is only supported on matrices or batches of matrices. Got {input.lay.ndim}-D tensor."
         )
     return conj(transpose(input, -2, -1))
 
@@ -262,12 +262,12 @@ def adjoint(input: Any) -> Any:
             [2.-0.j, 4.-0.j]])
     """
     need_array("adjoint", "input", 1, input)
-    if input.layout.ndim == 0:
+    if input.lay.ndim == 0:
         _deprecated_for_a_number("adjoint()", "tensor.conj()")
         return conj(input)
-    if input.layout.ndim < 2:
+    if input.lay.ndim < 2:
         raise RuntimeError(
-            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
+            f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {input.lay.ndim}-D tensor."
         )
     return conj(transpose(input, -2, -1))
 
@@ -343,7 +343,7 @@ def complex(real: Any, imag: Any, *, out: Any = None) -> Any:
     tensor([1.+2.j, 3.-1.j])
     """
     _pair_of_reals("complex", real, imag, "imag")
-    sizes = (real.layout.shape, imag.layout.shape)
+    sizes = (real.lay.shape, imag.lay.shape)
 
     def back(m: Any, g: Any, *_: Any) -> Any:
         return m.sum_to_size(m.real(g), sizes[0]), m.sum_to_size(m.imag(g), sizes[1])
@@ -354,7 +354,7 @@ def complex(real: Any, imag: Any, *, out: Any = None) -> Any:
 
 def _paired_parts(real: Any, imag: Any) -> Any:
     parts = broadcast_tensors(real, imag)
-    order = order_of(output_layout(parts[0].layout.shape, [x.layout for x in parts]))
+    order = order_of(output_layout(parts[0].lay.shape, [x.lay for x in parts]))
     if order is None:
         result = view_as_complex(stack(parts, -1))
     else:
@@ -374,7 +374,7 @@ def polar(abs: Any, angle: Any, *, out: Any = None) -> Any:
     tensor([2.+0.j])
     """
     _pair_of_reals("polar", abs, angle, "angle")
-    sizes = (abs.layout.shape, angle.layout.shape)
+    sizes = (abs.lay.shape, angle.lay.shape)
 
     def run(abs: Any, angle: Any) -> Any:
         return complex(p.mul(abs, p.cos(angle)), p.mul(abs, p.sin(angle)))

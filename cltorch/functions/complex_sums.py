@@ -14,8 +14,8 @@ __all__: list[str] = []
 
 def product_of(x: Any, dims: Sequence[int], keepdim: bool) -> Any:
     """Multiply elements along dimensions, halves with halves until one is left; no derivative divides by an element."""
-    m, shape = Settings.functions, x.layout.shape
-    kept = [d for d in range(x.layout.ndim) if d not in dims]
+    m, shape = Settings.functions, x.lay.shape
+    kept = [d for d in range(x.lay.ndim) if d not in dims]
     n = math.prod(shape[d] for d in dims)
     rest = [shape[d] for d in kept]
     if not n:
@@ -46,8 +46,8 @@ def _running(x: Any, dim: int, join: Callable[[Any, Any], Any]) -> Any:
     Source: W. D. Hillis, G. L. Steele, Data Parallel Algorithms, CACM 1986.
     """
     m = Settings.functions
-    n = x.layout.shape[dim] if x.layout.ndim else 1
-    if n <= 1 or not x.layout.numel:
+    n = x.lay.shape[dim] if x.lay.ndim else 1
+    if n <= 1 or not x.lay.numel:
         return m.clone(x)
     step = 1
     while step < n:
@@ -60,18 +60,18 @@ def _running(x: Any, dim: int, join: Callable[[Any, Any], Any]) -> Any:
 def log_of_sum(x: Any, dims: Sequence[int], keepdim: bool) -> Any:
     """Return log(sum(exp(x))) along dimensions: nothing overflows, for what is largest is divided out before."""
     m = Settings.functions
-    if not x.layout.numel:
+    if not x.lay.numel:
         return m.log(m.sum(m.exp(x), list(dims), keepdim))
     largest = m.amax(m.real(x).detach(), list(dims), True)
     largest = m.where(m.isfinite(largest), largest, 0)
     total = m.log(m.sum(m.exp(m.sub(x, largest)), list(dims), keepdim))
-    return m.add(total, m.reshape(largest, total.layout.shape))
+    return m.add(total, m.reshape(largest, total.lay.shape))
 
 
 def running_sums(x: Any, dim: int) -> Any:
     """Add from the first element on along a dimension: the parts of complex numbers add up alike."""
     m = Settings.functions
-    if not x.layout.ndim:
+    if not x.lay.ndim:
         return m.clone(x)
     return m.view_as_complex(m.contiguous(m.cumsum(m.view_as_real(m.resolve_conj(x)), dim)))
 

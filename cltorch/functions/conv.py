@@ -208,12 +208,12 @@ def _plan_transposed(
 
 def _batched(name: str, dims: int, input: Any) -> Any:
     """Return the input with a dimension of samples, and raise RuntimeError where it has too many or too few."""
-    if input.layout.ndim == dims + 2:
+    if input.lay.ndim == dims + 2:
         return input
-    if input.layout.ndim != dims + 1:
+    if input.lay.ndim != dims + 1:
         raise RuntimeError(
             f"Expected {dims + 1}D (unbatched) or {dims + 2}D (batched) input to {name}, but got input of size: "
-            f"{list(input.layout.shape)}"
+            f"{list(input.lay.shape)}"
         )
     return unsqueeze(input, 0)
 
@@ -232,7 +232,7 @@ def _conv(
             raise RuntimeError("padding='same' is not supported for strided convolutions")
     else:
         padding = _ints(name, "padding", padding, dims)
-    w = weight.layout.shape
+    w = weight.lay.shape
     if len(w) != dims + 2:
         raise RuntimeError(
             f"Expected {dims + 2}-dimensional weight for {name} (output channels, input channels / groups, kernel), "
@@ -243,8 +243,8 @@ def _conv(
             "Using padding='same' with even kernel lengths and odd dilation may require a zero-padded copy of the "
             "input be created"
         )
-    b = None if bias is None else bias.layout.shape
-    geometry, shape = _plan(x.layout.shape, w, b, stride, padding, dilation, groups)
+    b = None if bias is None else bias.lay.shape
+    geometry, shape = _plan(x.lay.shape, w, b, stride, padding, dilation, groups)
     if x.dtype.is_complex:
         rest = stride, padding, dilation, groups
         result = _of_complex(lambda a, b: _conv(name, dims, a, b, None, *rest), x, weight, bias)
@@ -255,13 +255,13 @@ def _conv(
 
 def _of_complex(of_reals: Callable[[Any, Any], Any], x: Any, weight: Any, bias: Any) -> Any:
     """Convolve complex batches by two convolutions of reals, each of real and imaginary parts as one batch."""
-    n = x.layout.shape[0]
+    n = x.lay.shape[0]
     parts = cat([real(x), imag(x)], 0)
     a, b = of_reals(parts, real(weight)), of_reals(parts, imag(weight))
     re = p.sub(narrow(a, 0, 0, n), narrow(b, 0, n, n))
     im = p.add(narrow(a, 0, n, n), narrow(b, 0, 0, n))
     result = complex(re, im)
-    return result if bias is None else p.add(result, reshape(bias, (-1, *(1,) * (x.layout.ndim - 2))))
+    return result if bias is None else p.add(result, reshape(bias, (-1, *(1,) * (x.lay.ndim - 2))))
 
 
 def conv1d(
@@ -334,7 +334,7 @@ def _conv_transpose(
     x = _batched(name, dims, input)
     if isinstance(padding, str):
         raise TypeError(f"{name}(): argument 'padding' must be tuple of ints, not str")
-    w = weight.layout.shape
+    w = weight.lay.shape
     if len(w) != dims + 2:
         raise RuntimeError(
             f"Expected {dims + 2}-dimensional weight for {name} (input channels, output channels / groups, kernel), "
@@ -342,7 +342,7 @@ def _conv_transpose(
         )
     (groups,) = _ints(name, "groups", groups, 1)
     geometry, shape = _plan_transposed(
-        x.layout.shape, w, None if bias is None else bias.layout.shape, _ints(name, "stride", stride, dims),
+        x.lay.shape, w, None if bias is None else bias.lay.shape, _ints(name, "stride", stride, dims),
         _ints(name, "padding", padding, dims), _ints(name, "output_padding", output_padding, dims),
         _ints(name, "dilation", dilation, dims), groups,
     )  # fmt: skip
@@ -432,13 +432,13 @@ def convolution(
     torch.Size([1, 3, 2])
     """
     _check("convolution", input, weight, bias)
-    dims = weight.layout.ndim - 2
+    dims = weight.lay.ndim - 2
     if not 1 <= dims <= 3:
-        raise RuntimeError(f"convolution: a weight of 3 to 5 dimensions is supported, but it has {weight.layout.ndim}")
-    if input.layout.ndim != dims + 2:
+        raise RuntimeError(f"convolution: a weight of 3 to 5 dimensions is supported, but it has {weight.lay.ndim}")
+    if input.lay.ndim != dims + 2:
         raise RuntimeError(
-            f"Expected {dims + 2}-dimensional input for {dims + 2}-dimensional weight {list(weight.layout.shape)}, "
-            f"but got {input.layout.ndim}-dimensional input of size {list(input.layout.shape)} instead"
+            f"Expected {dims + 2}-dimensional input for {dims + 2}-dimensional weight {list(weight.lay.shape)}, "
+            f"but got {input.lay.ndim}-dimensional input of size {list(input.lay.shape)} instead"
         )
     if transposed:
         return _conv_transpose(

@@ -29,15 +29,15 @@ def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Any:
     """
     for i, (name, value) in enumerate((("input", input), ("weight", weight), ("bias", bias))):
         need_array("conv_tbc", name, i + 1, value)
-    if input.layout.ndim != 3:
+    if input.lay.ndim != 3:
         raise RuntimeError("Input must have 3 dims: time, batch, in_channel")
-    if weight.layout.ndim != 3:
+    if weight.lay.ndim != 3:
         raise RuntimeError("Weight tensor must have 3 dims: kernel_width, in_channels, out_channels.")
-    if bias.layout.ndim != 1:
+    if bias.lay.ndim != 1:
         raise RuntimeError("Bias must be 1-D")
-    if input.layout.shape[2] != weight.layout.shape[1]:
+    if input.lay.shape[2] != weight.lay.shape[1]:
         raise RuntimeError("Input dim 2 (input channels) is not == dim 1 in the weight tensor")
-    if bias.layout.shape[0] != weight.layout.shape[2]:
+    if bias.lay.shape[0] != weight.lay.shape[2]:
         raise RuntimeError("Bias size must equal dim 2 in the weight tensor (output channels).")
     found = conv1d(permute(input, (1, 2, 0)), permute(weight, (2, 1, 0)), bias, padding=pad)
     return contiguous(permute(found, (2, 0, 1)))

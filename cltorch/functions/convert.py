@@ -53,14 +53,14 @@ def converted(x: Any, t: dtype, dev: device, later: bool = False) -> Any:
     check_dtype(t, dev)
     if x.dtype is not t and x.dtype.itemsize > t.itemsize or x.dtype is dtypes.float64:
         x = converted(x, t, x.device)  # convert before the transfer: fewer bytes, and no double where there is none
-    if x.layout.contiguous:
-        moved = empty(x.layout.shape, x.dtype, dev)
+    if x.lay.contiguous:
+        moved = empty(x.lay.shape, x.dtype, dev)
         transfer(x, moved, later)
     else:
         # the order of dimensions in memory is kept, as PyTorch keeps it: what moves are packed bytes
-        if not x.layout.packed():
+        if not x.lay.packed():
             x = dense_copy(x, formats.preserve_format)
-        lay = x.layout
+        lay = x.lay
         moved = empty((lay.numel,), x.dtype, dev)
         transfer(Array.new(x._storage, Layout((lay.numel,), (1,), lay.offset), x.dtype), moved, later)
         moved = Array.new(moved._storage, like_layout(lay), x.dtype)
@@ -71,7 +71,7 @@ def dense_copy(x: Any, wanted: Any = None) -> Any:
     if wanted is formats.preserve_format:
         return strided.cast(x, x.dtype)
     if wanted is None:
-        out = empty(x.layout.shape, x.dtype, x.device)
+        out = empty(x.lay.shape, x.dtype, x.device)
     else:
         out = empty_layout(wanted.lay(x.shape), x.dtype, x.device)
     strided.copy_into(out, x)
@@ -80,13 +80,13 @@ def dense_copy(x: Any, wanted: Any = None) -> Any:
 
 def transfer(x: Any, out: Any, later: bool = False) -> None:
     """Copy the bytes of a contiguous Array into a contiguous one on another device."""
-    if x.layout.numel == 0 or out.device.type == "meta":
+    if x.lay.numel == 0 or out.device.type == "meta":
         return
-    start = out.layout.offset * out.dtype.itemsize
+    start = out.lay.offset * out.dtype.itemsize
     if out.device.type == "cpu":
         if later and x.device.type == "cl" and owner_of(out._storage) is PINNED:
-            place = out._storage.array[start : start + x.layout.numel * x.dtype.itemsize]
-            x.device.context.fetch(x._storage.buf, place, x.layout.offset * x.dtype.itemsize)
+            place = out._storage.array[start : start + x.lay.numel * x.dtype.itemsize]
+            x.device.context.fetch(x._storage.buf, place, x.lay.offset * x.dtype.itemsize)
         else:
             bits = np.ascontiguousarray(to_numpy(x)).reshape(-1).view(np.uint8)
             out._storage.array[start : start + bits.size] = bits
@@ -175,10 +175,10 @@ def to(
         moved = apply(ToCopy, self, t, dev, later)
     if wanted is None or wanted is formats.preserve_format:
         return moved
-    if moved is self and formats.suggested(self.layout) is wanted:
+    if moved is self and formats.suggested(self.lay) is wanted:
         return self
-    exact = wanted.lay(moved.layout.shape).strides  # of dimensions of size 1 too
-    return moved if moved is not self and moved.layout.strides == exact else contiguous_copy(moved, wanted)
+    exact = wanted.lay(moved.lay.shape).strides  # of dimensions of size 1 too
+    return moved if moved is not self and moved.lay.strides == exact else contiguous_copy(moved, wanted)
 
 
 def warn_lost(old: dtype, new: dtype) -> None:
@@ -212,9 +212,9 @@ def contiguous(input: Any, memory_format: Any = formats.contiguous_format) -> An
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.contiguous.html
     """
-    if memory_format is formats.preserve_format and not input.layout.contiguous:
+    if memory_format is formats.preserve_format and not input.lay.contiguous:
         raise RuntimeError("preserve memory format is unsupported by the contiguous operator")
-    if input.layout.contiguous if memory_format is formats.contiguous_format else follows(input.layout, memory_format):
+    if input.lay.contiguous if memory_format is formats.contiguous_format else follows(input.lay, memory_format):
         return input
     return apply(ContiguousCopy, input, memory_format)
 
@@ -246,9 +246,9 @@ def old_value(x: Any, *others: Any) -> Any:
 
 def gradient_copy(g: Any, x: Any) -> Any:
     """Return a copy of a gradient, laid out as its leaf is where that is packed, and contiguous otherwise."""
-    if x.layout.contiguous or not x.layout.packed():
+    if x.lay.contiguous or not x.lay.packed():
         return contiguous_copy(g)
-    out = empty_layout(like_layout(x.layout), g.dtype, g.device)
+    out = empty_layout(like_layout(x.lay), g.dtype, g.device)
     strided.copy_into(out, g)
     return out
 

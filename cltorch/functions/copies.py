@@ -19,7 +19,7 @@ __all__: list[str] = []
 
 
 def _slice(input: Any, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Any:
-    d = wrap_dim(dim, input.layout.ndim)
+    d = wrap_dim(dim, input.lay.ndim)
     return getitem(input, (*(slice(None),) * d, slice(start, end, step)))
 
 

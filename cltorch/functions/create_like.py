@@ -61,7 +61,7 @@ def like(name: str, x: Any, dtype: Any, device: Any, layout: Any = None, memory_
     t = read_dtype(name, dtype, x.dtype)
     dev = x.device if device is None else resolve(device)
     if memory_format is None or need_format(memory_format) is preserve_format:
-        lay = _same_order(x.layout)
+        lay = _same_order(x.lay)
     else:
         lay = memory_format.lay(x.shape)
     check_dtype(t, dev)

@@ -46,7 +46,7 @@ def _lengths(name: str, given: Any, batch: int) -> tuple[int, ...]:
 
 def _table(targets: Any, inputs: tuple[int, ...], counts: tuple[int, ...], steps: int) -> ops.Lengths:
     """Return the lengths of a batch and the places of its labels, after PyTorch's checks of the targets."""
-    shape = tuple(targets.layout.shape)
+    shape = tuple(targets.lay.shape)
     if len(shape) not in (1, 2):
         raise RuntimeError(
             f"Expected 1 to 2 dimensions, but got {len(shape)}-dimensional tensor for argument #2 'targets'{_WHERE}"
@@ -103,16 +103,16 @@ def ctc_loss(
     """
     need_array("ctc_loss", "log_probs", 1, log_probs)
     need_array("ctc_loss", "targets", 2, targets)
-    single = log_probs.layout.ndim == 2
+    single = log_probs.lay.ndim == 2
     if single:
         log_probs = unsqueeze(log_probs, 1)
-    if log_probs.layout.ndim != 3:
+    if log_probs.lay.ndim != 3:
         raise RuntimeError(
-            f"Expected 3-dimensional tensor, but got {log_probs.layout.ndim}-dimensional tensor for argument #1 "
+            f"Expected 3-dimensional tensor, but got {log_probs.lay.ndim}-dimensional tensor for argument #1 "
             f"'log_probs'{_WHERE}"
         )
-    steps, batch, classes = log_probs.layout.shape
-    if log_probs.layout.numel == 0:
+    steps, batch, classes = log_probs.lay.shape
+    if log_probs.lay.numel == 0:
         raise RuntimeError("log_probs tensor must not be empty")
     if log_probs.dtype not in (dtypes.float32, dtypes.float64):
         raise NotImplementedError(

@@ -33,7 +33,7 @@ def transpose(input: Any, dim0: int, dim1: int) -> Any:
     """
     need_array("transpose", "input", 1, input)
     return record_view(
-        input, input.layout.transpose(dim0, dim1), "TransposeBackward0", lambda m, g: m.transpose(g, dim0, dim1)
+        input, input.lay.transpose(dim0, dim1), "TransposeBackward0", lambda m, g: m.transpose(g, dim0, dim1)
     )
 
 
@@ -65,11 +65,11 @@ def t(input: Any) -> Any:
             [2, 4]])
     """
     need_array("t", "input", 1, input)
-    if input.layout.ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.layout.ndim}D")
-    if input.layout.ndim < 2:
-        return record_view(input, input.layout, "TBackward0", lambda m, g: g)
-    return record_view(input, input.layout.transpose(0, 1), "TBackward0", lambda m, g: m.t(g))
+    if input.lay.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.lay.ndim}D")
+    if input.lay.ndim < 2:
+        return record_view(input, input.lay, "TBackward0", lambda m, g: g)
+    return record_view(input, input.lay.transpose(0, 1), "TBackward0", lambda m, g: m.t(g))
 
 
 def permute(input: Any, *given: Any, dims: Any = None) -> Any:
@@ -85,7 +85,7 @@ def permute(input: Any, *given: Any, dims: Any = None) -> Any:
     if dims is None:
         need_some("permute", "dims", given)
     order = sizes_of(given if dims is None else (dims,))
-    layout = input.layout.permute(order)
+    layout = input.lay.permute(order)
     inverse = [0] * len(order)
     for i, d in enumerate(order):
         inverse[d] = i
@@ -113,7 +113,7 @@ def movedim(input: Any, source: Any, destination: Any) -> Any:
             "movedim() received an invalid combination of arguments: source and destination must both be int or both "
             f"be tuples of ints, not {type(source).__name__} and {type(destination).__name__}"
         )
-    n = input.layout.ndim
+    n = input.lay.ndim
     given = [list(_numbers("movedim", x)) for x in (source, destination)]
     if len(given[0]) != len(given[1]):
         raise RuntimeError(
@@ -138,25 +138,25 @@ moveaxis = movedim
 
 def matrix_transpose_T(input: Any) -> Any:
     """Return the tensor with its dimensions reversed."""
-    if input.layout.ndim != 2:
+    if input.lay.ndim != 2:
         numbers = "Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases."
         others = (
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will "
             "throw an error in a future release. Use `x.mT` for batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions."
         )
-        warn_once(others if input.layout.ndim else numbers)
-    return permute(input, tuple(range(input.layout.ndim))[::-1])
+        warn_once(others if input.lay.ndim else numbers)
+    return permute(input, tuple(range(input.lay.ndim))[::-1])
 
 
 def matrix_transpose_mT(input: Any) -> Any:
     """Return the tensor with its last two dimensions swapped."""
-    if not input.layout.ndim:
+    if not input.lay.ndim:
         warn_once("Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.")
         return input
-    if input.layout.ndim < 2:
+    if input.lay.ndim < 2:
         raise RuntimeError(
-            f"tensor.mT is only supported on matrices or batches of matrices. Got {input.layout.ndim}-D tensor."
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {input.lay.ndim}-D tensor."
         )
     return transpose(input, -2, -1)
 
@@ -175,7 +175,7 @@ def dim_order(input: Any, *, ambiguity_check: Any = False) -> tuple[int, ...]:
     listed = isinstance(ambiguity_check, list) and all(isinstance(f, memory_format) for f in ambiguity_check)
     if not listed and not isinstance(ambiguity_check, bool):
         raise TypeError("The ambiguity_check argument must be a bool or a list of memory formats.")
-    shape, strides = input.layout.shape, input.layout.strides
+    shape, strides = input.lay.shape, input.lay.strides
     if ambiguity_check is not False and (1 in shape or any(a == b for a, b in pairwise(strides))):
         if not listed or sum(input.is_contiguous(memory_format=f) for f in ambiguity_check) != 1:
             raise RuntimeError(

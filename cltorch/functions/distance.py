@@ -37,7 +37,7 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Any:
         )
     x1, x2 = to(x1, common), to(x2, common)
     both = rows.mul(x1, x2)
-    x1, x2 = (x if x.layout.shape == both.layout.shape else expand(x, both.layout.shape) for x in (x1, x2))
+    x1, x2 = (x if x.lay.shape == both.lay.shape else expand(x, both.lay.shape) for x in (x1, x2))
     lengths = rows.mul(*(rows.clamp_min(vector_norm(x, 2, dim), eps) for x in (x1, x2)))
     return rows.div(sum(both, dim), lengths)
 

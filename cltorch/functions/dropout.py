@@ -26,7 +26,7 @@ def _check(name: str, x: Any, p: float) -> bool:
     need_array(name, "input", 1, x)
     if not 0 <= p <= 1:
         raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
-    return p == 0 or x.layout.numel == 0
+    return p == 0 or x.lay.numel == 0
 
 
 def _no_fractions(x: Any) -> RuntimeError:
@@ -53,7 +53,7 @@ def dropout(input: Any, p: float = 0.5, train: bool = True) -> Any:
         return input
     if not input.dtype.is_floating_point:
         raise _no_fractions(input)
-    at = default_generator(input.device).reserve(input.layout.numel)
+    at = default_generator(input.device).reserve(input.lay.numel)
     return dropout_at(input, 1 - p, 0.0 if p == 1 else 1 / (1 - p), at)
 
 
@@ -66,7 +66,7 @@ def native_dropout(input: Any, p: float, train: bool | None = True) -> tuple[Any
     >>> torch.native_dropout(torch.ones(2), 0.5, False)[0]
     tensor([1., 1.])
     """
-    if not need_array("native_dropout", "input", 1, input).layout.numel:
+    if not need_array("native_dropout", "input", 1, input).lay.numel:
         return input * 1, empty(input.shape, input.dtype, input.device)  # PyTorch's mask of nothing is no mask
     nothing = _check("native_dropout", input, p)
     if train and not input.dtype.is_floating_point:
@@ -75,7 +75,7 @@ def native_dropout(input: Any, p: float, train: bool | None = True) -> tuple[Any
     if nothing or not train:
         mask.fill_(True)
         return input * 1, mask
-    at = default_generator(input.device).reserve(input.layout.numel)
+    at = default_generator(input.device).reserve(input.lay.numel)
     ops.place(mask, "bernoulli", 1 - p, 0, at)
     return dropout_at(input, 1 - p, 0.0 if p == 1 else 1 / (1 - p), at), mask
 

@@ -38,7 +38,7 @@ class _Term:
 
     def size(self, label: int) -> int:
         """Return the size of a label, 1 where the operand does not have it."""
-        return self.x.layout.shape[self.labels.index(label)] if label in self.labels else 1
+        return self.x.lay.shape[self.labels.index(label)] if label in self.labels else 1
 
     def arranged(self, *groups: Sequence[int]) -> Any:
         """Return the operand with its dimensions in this order, each group of labels as one dimension."""
@@ -58,7 +58,7 @@ class _Term:
         dims = [self.labels.index(label) for label in labels]
         if not dims:
             return self
-        if self.x.dtype.differentiable and all(self.x.layout.shape[d] == 1 for d in dims):
+        if self.x.dtype.differentiable and all(self.x.lay.shape[d] == 1 for d in dims):
             return self.squeezed(labels)
         rest = [label for label in self.labels if label not in labels]
         return _Term(r.sum(self.x, dims), rest)  # integers count in int64, as in every sum
@@ -84,9 +84,9 @@ def _multiply(a: _Term, b: _Term, keep: set[int], mixed: bool) -> _Term:
         names = [*batch, *left, *right]
         x = permute(a.x, [a.labels.index(label) for label in (*batch, *left)])
         y = permute(b.x, [b.labels.index(label) for label in (*batch, *right)])
-        head = x.layout.shape[: len(batch)]
-        x = reshape(x, (*x.layout.shape, *[1] * len(right)))
-        y = reshape(y, (*head, *[1] * len(left), *y.layout.shape[len(batch) :]))
+        head = x.lay.shape[: len(batch)]
+        x = reshape(x, (*x.lay.shape, *[1] * len(right)))
+        y = reshape(y, (*head, *[1] * len(left), *y.lay.shape[len(batch) :]))
         return _Term(p.mul(x, y), names)
     groups = [batch] if batch else []
     if mixed:
@@ -117,7 +117,7 @@ def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
             raise two_devices(terms[0].x.device, term.x.device)
     mixed = len({term.x.dtype for term in terms}) > 1
     left = list(terms)
-    for places in order([t.labels for t in terms], [t.x.layout.shape for t in terms], output):
+    for places in order([t.labels for t in terms], [t.x.lay.shape for t in terms], output):
         chosen = [left[i] for i in places]
         left = [t for i, t in enumerate(left) if i not in places]
         product = chosen[0]
@@ -137,7 +137,7 @@ def _contract(terms: list[_Term], output: Sequence[int]) -> Any:
 def _named(x: Any, labels: list[int], number: int) -> _Term:
     """Return an operand with a label for each dimension: the ellipsis numbered, diagonals taken of repeated ones."""
     named = len([label for label in labels if label != DOTS])
-    n = x.layout.ndim
+    n = x.lay.ndim
     if DOTS in labels and named <= n:
         at = labels.index(DOTS)
         labels = [*labels[:at], *range(named - n, 0), *labels[at + 1 :]]
@@ -152,11 +152,11 @@ def _named(x: Any, labels: list[int], number: int) -> _Term:
         while labels.count(label) > 1:
             i = labels.index(label)
             j = labels.index(label, i + 1)
-            if x.layout.shape[i] != x.layout.shape[j]:
+            if x.lay.shape[i] != x.lay.shape[j]:
                 name = LETTERS[label]
                 raise RuntimeError(
                     f"einsum(): subscript {name} is repeated for operand {number} but the sizes don't match, "
-                    f"{x.layout.shape[j]} != {x.layout.shape[i]}"
+                    f"{x.lay.shape[j]} != {x.lay.shape[i]}"
                 )
             x = diagonal(x, 0, i, j)
             labels = [*labels[:i], *labels[i + 1 : j], *labels[j + 1 :], label]
@@ -194,7 +194,7 @@ def einsum(*args: Any) -> Any:
         if len(args) == 3:
             _, x, y = args
             if isinstance(x, Array) and isinstance(y, Array) and x.dtype is y.dtype and x.device is y.device:
-                recipe = recipe_for(args[0], x.layout.shape, y.layout.shape)
+                recipe = recipe_for(args[0], x.lay.shape, y.lay.shape)
                 if recipe is not None:
                     return by_recipe(recipe, x, y)
         operands = list(args[1:])
@@ -254,9 +254,9 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     need_array("tensordot", "b", 2, b)
     if a.dtype is dtypes.bool_ and b.dtype is dtypes.bool_:
         raise NotImplementedError("\"tensordot\" not implemented for 'Bool'")
-    n, m = a.layout.ndim, b.layout.ndim
+    n, m = a.lay.ndim, b.lay.ndim
     if isinstance(dims, Array):
-        dims = dims.tolist() if dims.layout.numel > 1 else int(dims.item())
+        dims = dims.tolist() if dims.lay.numel > 1 else int(dims.item())
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
@@ -268,7 +268,7 @@ def tensordot(a: Any, b: Any, dims: Any = 2, out: Any = None) -> Any:
     if len(first) != len(second):
         raise RuntimeError(f"both dimension lists should have same length, got {first} and {second}")
     for i, j in zip(first, second, strict=True):
-        x, y = a.layout.shape[i], b.layout.shape[j]
+        x, y = a.lay.shape[i], b.lay.shape[j]
         if x != y and 1 not in (x, y):
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {x} in dim {i} and second has size {y} in "

@@ -88,7 +88,7 @@ def recipe_for(equation: str, x: tuple[int, ...], y: tuple[int, ...]) -> Recipe 
 
 def summed_product(a: Any, b: Any) -> Any:
     """Multiply matrices; raise NotImplementedError for those of bool."""
-    if a.dtype is dtypes.bool_ and a.layout.numel and b.layout.numel:
+    if a.dtype is dtypes.bool_ and a.lay.numel and b.lay.numel:
         raise NotImplementedError("\"bmm\" not implemented for 'Bool'")
     return matrix_product(a, b)
 

@@ -17,7 +17,7 @@ __all__: list[str] = []
 
 def zero_strides(x: Any) -> tuple[int, ...]:
     """Return the dimensions along which all elements are one place in memory."""
-    lay = x.layout
+    lay = x.lay
     return tuple(d for d, (n, s) in enumerate(zip(lay.shape, lay.strides, strict=True)) if s == 0 and n > 1)
 
 

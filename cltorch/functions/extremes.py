@@ -38,7 +38,7 @@ class Extreme(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, row: Reduction, dims: tuple[int, ...], keepdim: bool) -> Any:
-        c.dims, c.shape = dims, x.layout.shape
+        c.dims, c.shape = dims, x.lay.shape
         out = keep(reduce(row, x, dims, x.dtype), c.shape, dims, keepdim)
         c.save(x, out)
         return out
@@ -74,8 +74,8 @@ class MinAll(Extreme):
 
 def _no_empty(name: str, input: Any, dims: tuple[int, ...], given: Any) -> None:
     for d in dims:
-        if input.layout.shape[d] == 0:
-            if given is None and not input.layout.numel:
+        if input.lay.shape[d] == 0:
+            if given is None and not input.lay.numel:
                 raise RuntimeError(
                     f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the "
                     "reduction dim with the 'dim' argument."
@@ -122,7 +122,7 @@ def aminmax(input: Any, *, dim: int | None = None, keepdim: bool = False, out: A
     max=tensor(5))
     """
     dims = read_dims("aminmax", input, dim if dim is None else read_int("aminmax", "dim", 2, dim))
-    if dim is None and not input.layout.numel:
+    if dim is None and not input.lay.numel:
         raise RuntimeError(
             "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity."
         )
@@ -150,7 +150,7 @@ def _max(name: str, less: bool) -> Any:
             return store(name, result, out)
         if input.dtype.is_complex:
             raise NotImplementedError(f"{name}(): does not support complex input")
-        if input.layout.ndim == 0:
+        if input.lay.ndim == 0:
             values, indices = p.clone(input), zeros((), dtype=dtypes.int64, device=input.device)
         else:
             _no_empty(name, input, dims, dim)
@@ -182,12 +182,12 @@ def _arg(name: str, less: bool) -> Any:
             raise RuntimeError(f"{name}(): does not support bool input")
         if input.dtype.is_complex:
             raise RuntimeError(f"{name}(): does not support complex input")
-        if dim is None and not input.layout.numel:
+        if dim is None and not input.lay.numel:
             raise IndexError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
         _no_empty(name, input, dims, dims)
-        _, indices = extreme(input, None if dim is None or not input.layout.ndim else dims[0], less, False)
+        _, indices = extreme(input, None if dim is None or not input.lay.ndim else dims[0], less, False)
         if keepdim:
-            indices = Array.new(indices._storage, Layout.of(kept_shape(input.layout.shape, dims, True)), indices.dtype)
+            indices = Array.new(indices._storage, Layout.of(kept_shape(input.lay.shape, dims, True)), indices.dtype)
         if isinstance(out, Array) and out.dtype is not dtypes.int64:
             raise RuntimeError(f"Expected out tensor to have dtype long int, but got {out.dtype.name} instead")
         return store(name, indices, out)

@@ -93,7 +93,7 @@ def _wrapped(dim: int, ndim: int) -> int:
 
 def _one(name: str, x: Any, n: Any, dim: Any) -> tuple[tuple[int, ...], int | None]:
     """Return the dimension of a transform along one, and the size asked for."""
-    dim = _wrapped(read_int(f"fft_{name}", "dim", 3, dim), x.layout.ndim)
+    dim = _wrapped(read_int(f"fft_{name}", "dim", 3, dim), x.lay.ndim)
     return (dim,), None if n is None else read_int(f"fft_{name}", "n", 2, n)
 
 
@@ -108,7 +108,7 @@ def _many(name: str, x: Any, s: Any, dim: Any) -> tuple[tuple[int, ...], list[in
     """Return the dimensions of a transform along several, and the sizes asked for, None where none is."""
     shape = _integers(name, "s", 2, s)
     given = _integers(name, "dim", 3, dim)
-    ndim = x.layout.ndim
+    ndim = x.lay.ndim
     if given is not None:
         dims = tuple(_wrapped(d, ndim) for d in given)
         if len(set(dims)) != len(dims):
@@ -126,9 +126,9 @@ def _many(name: str, x: Any, s: Any, dim: Any) -> tuple[tuple[int, ...], list[in
 
 def _resized(x: Any, dims: tuple[int, ...], sizes: list[int]) -> Any:
     """Cut dimensions or fill them up with zeros at their ends."""
-    pads = [(0, 0)] * x.layout.ndim
+    pads = [(0, 0)] * x.lay.ndim
     for d, n in zip(dims, sizes, strict=True):
-        have = x.layout.shape[d]
+        have = x.lay.shape[d]
         if n < have:
             x = narrow(x, d, 0, n)
         else:
@@ -149,7 +149,7 @@ def _stored(name: str, out: Any, result: Any) -> Any:
 
 # ---- transforms by what goes in and what comes out ---------------------------------------------------------------
 def _complex(name: str, x: Any, dims: Any, asked: Any, norm: Any, forward: bool) -> Any:
-    sizes = _checked([x.layout.shape[d] if n is None else n for d, n in zip(dims, asked, strict=True)])
+    sizes = _checked([x.lay.shape[d] if n is None else n for d, n in zip(dims, asked, strict=True)])
     scale = _scale(name, norm, math.prod(sizes), forward)
     if not dims:
         return to_copy(x, x.dtype.to_complex(), x.device)
@@ -160,7 +160,7 @@ def _halved(name: str, x: Any, dims: Any, asked: Any, norm: Any, forward: bool) 
     """Return half of the spectrum of real numbers; on the way back (``forward`` is False) its conjugate."""
     if not dims:
         raise RuntimeError(f"{name} must transform at least one axis")
-    sizes = _checked([x.layout.shape[d] if n is None else n for d, n in zip(dims, asked, strict=True)])
+    sizes = _checked([x.lay.shape[d] if n is None else n for d, n in zip(dims, asked, strict=True)])
     x, scale = _resized(x, dims, sizes), _scale(name, norm, math.prod(sizes), forward)
     if forward:
         return fft_r2c(x, dims, scale)
@@ -172,7 +172,7 @@ def _whole(name: str, x: Any, dims: Any, asked: Any, norm: Any, forward: bool) -
     """Return the real numbers whose half spectrum is given; on the way ``forward`` those of its conjugate."""
     if not dims:
         raise RuntimeError(f"{name} must transform at least one axis")
-    sizes = [x.layout.shape[d] if n is None else n for d, n in zip(dims, asked, strict=True)]
+    sizes = [x.lay.shape[d] if n is None else n for d, n in zip(dims, asked, strict=True)]
     if asked[-1] is None:
         sizes[-1] = 2 * (sizes[-1] - 1)
     scale = _scale(name, norm, math.prod(_checked(sizes)), forward)
@@ -374,9 +374,9 @@ def fft_rfftfreq(
 def _shifted(name: str, input: Any, dim: Any, up: bool) -> Any:
     need_array(f"fft_{name}", "input", 1, input)
     given = _integers(name, "dim", 2, dim)
-    ndim = input.layout.ndim
+    ndim = input.lay.ndim
     dims = list(range(ndim)) if given is None else [wrap_dim(d, ndim) for d in given]
-    sizes = [input.layout.shape[d] for d in dims]
+    sizes = [input.lay.shape[d] for d in dims]
     return roll(input, tuple(n // 2 if up else (n + 1) // 2 for n in sizes), tuple(dims))
 
 

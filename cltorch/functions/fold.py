@@ -66,7 +66,7 @@ def im2col(input: Any, kernel_size: Any, dilation: Any, padding: Any, stride: An
     Raises RuntimeError for sizes that do not fit and NotImplementedError for integers.
     """
     need_array("unfold", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(shape) not in (3, 4) or 0 in shape[-3:]:
         raise RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "
@@ -89,7 +89,7 @@ def col2im(input: Any, output_size: Any, kernel_size: Any, dilation: Any, paddin
     Raises RuntimeError for sizes that do not fit and NotImplementedError for integers.
     """
     need_array("fold", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     size = _pair("output_size", output_size)
     b = _blocks(size, kernel_size, dilation, padding, stride)
     if len(shape) not in (2, 3) or 0 in shape[-2:]:

@@ -48,7 +48,7 @@ def _lengths(data: Any) -> list[int]:
 def _leaf(x: Any) -> tuple[Any, DType]:
     """Return one number of a list and the dtype that it stands for."""
     if isinstance(x, Array):
-        if x.layout.numel != 1:
+        if x.lay.numel != 1:
             if x.dtype.family in "ui":
                 raise TypeError("only integer tensors of a single element can be converted to an index")
             raise ValueError("only one element tensors can be converted to Python scalars")
@@ -205,7 +205,7 @@ def _make(name: str, data: Any, dtype: Any, device: Any) -> Any:
     kept = like_layout(Layout(found.shape, [s // found.itemsize for s in found.strides]))
     order = sorted(range(found.ndim), key=lambda d: -kept.strides[d])
     made = from_host(found.transpose(order), t, dev)
-    made.layout = made.layout.permute([order.index(d) for d in range(found.ndim)])
+    made.lay = made.lay.permute([order.index(d) for d in range(found.ndim)])
     return made
 
 

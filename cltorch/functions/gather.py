@@ -39,7 +39,7 @@ def _read(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any, Any]:
     need_array(name, "input", 1, input)
     need_array(name, "index", 3, index)
     if index.dtype is not dtypes.int64 and index.dtype is not dtypes.int32:
-        if index.layout.numel:
+        if index.lay.numel:
             raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index")
         index = index.to(dtypes.int64)  # the dtype of no index at all does not matter
     if index.device is not input.device:
@@ -47,13 +47,13 @@ def _read(name: str, input: Any, dim: int, index: Any) -> tuple[int, Any, Any]:
             f"Expected all tensors to be on the same device, but got index is on {index.device}, different from other "
             f"tensors on {input.device}"
         )
-    if not index.layout.numel:  # with any number of dimensions
-        index = reshape(index, (0,) * max(input.layout.ndim, 1))
-    if max(index.layout.ndim, 1) != max(input.layout.ndim, 1):
+    if not index.lay.numel:  # with any number of dimensions
+        index = reshape(index, (0,) * max(input.lay.ndim, 1))
+    if max(index.lay.ndim, 1) != max(input.lay.ndim, 1):
         what = "input" if name == "gather" else "self"
         raise RuntimeError(f"Index tensor must have the same number of dimensions as {what} tensor")
-    d = wrap_dim(dim, input.layout.ndim)
-    return d, *(x if x.layout.ndim else reshape(x, (1,)) for x in (input, index))
+    d = wrap_dim(dim, input.lay.ndim)
+    return d, *(x if x.lay.ndim else reshape(x, (1,)) for x in (input, index))
 
 
 @numpy_names
@@ -69,19 +69,19 @@ def gather(input: Any, dim: int, index: Any, *, sparse_grad: bool = False, out: 
     """
     need_array("gather", "input", 1, input)
     need_array("gather", "index", 3, index)
-    if not index.layout.numel:  # of any dtype, and with any number of dimensions
-        wrap_dim(dim, input.layout.ndim)
-        result = convert.clone(reshape(narrow(reshape(input, (-1,)), 0, 0, 0), index.layout.shape))
+    if not index.lay.numel:  # of any dtype, and with any number of dimensions
+        wrap_dim(dim, input.lay.ndim)
+        result = convert.clone(reshape(narrow(reshape(input, (-1,)), 0, 0, 0), index.lay.shape))
         return result if out is None else p.into_out("gather", out, result, (input,))
     d, x, places = _read("gather", input, dim, index)
-    for i, (n, k) in enumerate(zip(x.layout.shape, places.layout.shape, strict=True)):
+    for i, (n, k) in enumerate(zip(x.lay.shape, places.lay.shape, strict=True)):
         if k > n and i != d:
             raise RuntimeError(
-                f"Size does not match at dimension {i} expected index {list(places.layout.shape)} to be no larger than "
-                f"self {list(x.layout.shape)} apart from dimension {d}"
+                f"Size does not match at dimension {i} expected index {list(places.lay.shape)} to be no larger than "
+                f"self {list(x.lay.shape)} apart from dimension {d}"
             )
     result = apply(ops.Gather, x, d, places)
-    if not index.layout.ndim:
+    if not index.lay.ndim:
         result = reshape(result, ())
     if out is None:
         return result
@@ -95,20 +95,20 @@ def _prepare(name: str, input: Any, dim: int, index: Any, src: Any) -> tuple[int
     """Return dimension, input, index and source of one rank, after the checks of all scatters."""
     d, x, places = _read(name, input, dim, index)
     if not isinstance(src, Array):
-        src = expand(full((), src, dtype=x.dtype, device=x.device), places.layout.shape)
-    elif src.layout.ndim == 0:
+        src = expand(full((), src, dtype=x.dtype, device=x.device), places.lay.shape)
+    elif src.lay.ndim == 0:
         src = reshape(src, (1,))
     if src.dtype is not x.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
-    if not places.layout.numel:
-        src = expand(full((), 0, dtype=x.dtype, device=x.device), places.layout.shape)
-    if src.layout.ndim != places.layout.ndim:
+    if not places.lay.numel:
+        src = expand(full((), 0, dtype=x.dtype, device=x.device), places.lay.shape)
+    if src.lay.ndim != places.lay.ndim:
         raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
-    shapes = zip(x.layout.shape, places.layout.shape, src.layout.shape, strict=True)
-    if places.layout.numel and any(k > m or (k > n and i != d) for i, (n, k, m) in enumerate(shapes)):
+    shapes = zip(x.lay.shape, places.lay.shape, src.lay.shape, strict=True)
+    if places.lay.numel and any(k > m or (k > n and i != d) for i, (n, k, m) in enumerate(shapes)):
         raise RuntimeError(
-            f"Expected index {list(places.layout.shape)} to be no larger than self {list(x.layout.shape)} apart from "
-            f"dimension {d} and to be no larger size than src {list(src.layout.shape)}"
+            f"Expected index {list(places.lay.shape)} to be no larger than self {list(x.lay.shape)} apart from "
+            f"dimension {d} and to be no larger size than src {list(src.lay.shape)}"
         )
     return d, x, places, src
 
@@ -118,7 +118,7 @@ def _scatter(name: str, input: Any, dim: int, index: Any, src: Any, mode: str) -
     d, x, places, src = _prepare(name, input, dim, index, src)
     op = ops.ScatterAdd if mode == "add" else ops.ScatterNumber if by_number else ops.Scatter
     out = apply(op, x, d, places, src, mode)
-    return out if input.layout.ndim else reshape(out, ())
+    return out if input.lay.ndim else reshape(out, ())
 
 
 def _one_of(name: str, src: Any, value: Any) -> Any:
@@ -178,7 +178,7 @@ def _scatter_in_place(name: str, input: Any, dim: int, index: Any, src: Any, mod
 def _source(input: Any, index: Any, src: Any) -> Any:
     if isinstance(src, Array):
         return src
-    return expand(full((), src, dtype=input.dtype, device=input.device), index.layout.shape)
+    return expand(full((), src, dtype=input.dtype, device=input.device), index.lay.shape)
 
 
 def scatter_(input: Any, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Any:
@@ -217,7 +217,7 @@ def scatter_add_(input: Any, dim: int, index: Any, src: Any) -> Any:
 def scatter_counts(x: Any, dim: int, index: Any, include_self: bool) -> Any:
     """Return by how many values each place of a mean is made, at least 1."""
     start = ones_like(x) if include_self else zeros_like(x)
-    one = expand(full((), 1, dtype=x.dtype, device=x.device), index.layout.shape)
+    one = expand(full((), 1, dtype=x.dtype, device=x.device), index.lay.shape)
     counts = scatter_add(start, dim, index, one)
     return counts if include_self else p.maximum(counts, full((), 1, dtype=x.dtype, device=x.device))
 
@@ -251,7 +251,7 @@ def scatter_reduce(
         result = p.div(total, counts) if x.dtype.differentiable else p.floor_divide(total, counts)
     else:
         result = apply(ops.ScatterReduce, x, d, places, src, reduce, include_self)
-    if not input.layout.ndim:
+    if not input.lay.ndim:
         result = reshape(result, ())
     return result if out is None else p.into_out("scatter_reduce", out, result, (index, src))
 
@@ -286,19 +286,19 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None, *, out: Any
         raise RuntimeError(f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype}")
     if dim is None:
         flat = reshape(input, (-1,))
-        result = gather(flat, 0, _from_front(reshape(indices, (-1,)), flat.layout.numel))
+        result = gather(flat, 0, _from_front(reshape(indices, (-1,)), flat.lay.numel))
         return result if out is None else p.into_out("take_along_dim", out, result, (input, indices))
-    if input.layout.ndim != indices.layout.ndim:
+    if input.lay.ndim != indices.lay.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
-            f"{input.layout.ndim} dimensions for input, and {indices.layout.ndim} dimensions for indices"
+            f"{input.lay.ndim} dimensions for input, and {indices.lay.ndim} dimensions for indices"
         )
-    if not input.layout.ndim:
+    if not input.lay.ndim:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-    d = wrap_dim(dim, input.layout.ndim)
-    lines = [[1 if i == d else n for i, n in enumerate(x.layout.shape)] for x in (input, indices)]
+    d = wrap_dim(dim, input.lay.ndim)
+    lines = [[1 if i == d else n for i, n in enumerate(x.lay.shape)] for x in (input, indices)]
     common = list(broadcast_shapes(*lines))
     a, b = list(common), list(common)
-    a[d], b[d] = size, _ = input.layout.shape[d], indices.layout.shape[d]
+    a[d], b[d] = size, _ = input.lay.shape[d], indices.lay.shape[d]
     result = gather(expand(input, a), d, _from_front(expand(indices, b), size))
     return result if out is None else p.into_out("take_along_dim", out, result, (input, indices))

@@ -37,7 +37,7 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
     (tensor([1.0000, 1.5000, 2.5000, 3.0000]),)
     """
     need_array("gradient", "input", 1, input)
-    rank = input.layout.ndim
+    rank = input.lay.ndim
     chosen = (dim,) if isinstance(dim, int) else dim if dim is None else tuple(dim)
     dims = tuple(range(rank)) if chosen is None else wrap_dims(chosen, rank) if chosen else ()
     steps = _steps(spacing, len(dims), rank, dim is not None)
@@ -45,7 +45,7 @@ def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int =
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     if input.dtype is dtypes.uint8:
         raise RuntimeError("torch.gradient does not support uint8 input.")
-    if any(input.layout.shape[d] < edge_order + 1 for d in dims):
+    if any(input.lay.shape[d] < edge_order + 1 for d in dims):
         raise RuntimeError("torch.gradient expected each dimension size to be at least edge_order+1")
     return tuple(
         _uneven(input, h, d, edge_order) if isinstance(h, Array) else _even(input, h, d, edge_order)
@@ -69,16 +69,16 @@ def _steps(spacing: Any, count: int, rank: int, chosen: bool) -> list[Any]:
             f"{rank}', since dim argument was not given, but got a list of length {len(spacing)}"
         )
     for x in spacing:
-        if isinstance(x, Array) and x.layout.ndim != 1:
+        if isinstance(x, Array) and x.lay.ndim != 1:
             raise RuntimeError(
                 f"torch.gradient expected each element of spacing to have one dimension, but got an element with "
-                f"{x.layout.ndim} dimensions!"
+                f"{x.lay.ndim} dimensions!"
             )
     return list(spacing)
 
 
 def _even(x: Any, h: float, d: int, order: int) -> Any:
-    n = x.layout.shape[d]
+    n = x.lay.shape[d]
     first, second = narrow(x, d, 0, 1), narrow(x, d, 1, 1)
     last, before = narrow(x, d, n - 1, 1), narrow(x, d, n - 2, 1)
     inside = p.div(p.sub(narrow(x, d, 2, n - 2), narrow(x, d, 0, n - 2)), 2 * h)
@@ -95,8 +95,8 @@ def _even(x: Any, h: float, d: int, order: int) -> Any:
 
 def _uneven(x: Any, coordinates: Any, d: int, order: int) -> Any:
     """Fit a parabola through each three samples, and a line or a parabola at the ends."""
-    n = x.layout.shape[d]
-    line = [1] * x.layout.ndim
+    n = x.lay.shape[d]
+    line = [1] * x.lay.ndim
     line[d] = -1
     h = reshape(diff(coordinates), line)
     slopes = p.div(diff(x, dim=d), h)
@@ -134,7 +134,7 @@ def unravel_index(indices: Any, shape: int | Sequence[int]) -> tuple[Any, ...]:
             raise TypeError(f"expected 'shape' sequence to only contain ints, but got {type(n)}")
     if any(n < 0 for n in sizes):
         raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
-    if 0 in sizes and indices.layout.numel:
+    if 0 in sizes and indices.lay.numel:
         raise RuntimeError("ZeroDivisionError")
     if indices.dtype is not dtypes.int64:
         indices = to(indices, dtypes.int64)

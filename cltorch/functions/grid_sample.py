@@ -94,7 +94,7 @@ def _neighbours(x: Any, size: int, mode: int, padding: int, align: bool) -> list
 
 
 def _sample(input: Any, grid: Any, mode: int, padding: int, align: bool) -> Any:
-    shape, places = tuple(input.layout.shape), tuple(grid.layout.shape[:-1])
+    shape, places = tuple(input.lay.shape), tuple(grid.lay.shape[:-1])
     sizes, dims = shape[2:], len(shape) - 2
     given = input.dtype
     if given in (dtypes.float16, dtypes.bfloat16):
@@ -124,7 +124,7 @@ def _sample(input: Any, grid: Any, mode: int, padding: int, align: bool) -> Any:
 def _check(name: str, input: Any, grid: Any, mode: int) -> None:
     need_array(name, "input", 1, input)
     need_array(name, "grid", 2, grid)
-    x, g = tuple(input.layout.shape), tuple(grid.layout.shape)
+    x, g = tuple(input.lay.shape), tuple(grid.lay.shape)
     if input.device is not grid.device:
         raise RuntimeError(
             f"grid_sampler(): expected input and grid to be on same device, but input is on {input.device} and grid "
@@ -224,5 +224,5 @@ def affine_grid_generator(theta: Any, size: Sequence[int], align_corners: bool) 
         columns.append(expand(line, sizes))
     columns.append(ones(sizes, **kind))
     base = reshape(stack(columns, -1), (1, math.prod(sizes), dims + 1))
-    found = bmm(expand(base, (int(size[0]), *base.layout.shape[1:])), transpose(theta, 1, 2))
+    found = bmm(expand(base, (int(size[0]), *base.lay.shape[1:])), transpose(theta, 1, 2))
     return reshape(found, (int(size[0]), *sizes, dims))

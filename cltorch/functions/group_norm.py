@@ -27,7 +27,7 @@ __all__ = [
 def _group(name: str, x: Any, num_groups: int, weight: Any, bias: Any) -> Rows:
     check(name, x, weight=weight, bias=bias)
     num_groups = read_int(name, "num_groups", 2, num_groups)
-    shape = x.layout.shape
+    shape = x.lay.shape
     if len(shape) < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {len(shape)}")
     channels = shape[1]
@@ -39,10 +39,10 @@ def _group(name: str, x: Any, num_groups: int, weight: Any, bias: Any) -> Rows:
             f"{list(shape)} and num_groups={num_groups}"
         )
     for argument, a in (("weight", weight), ("bias", bias)):
-        if a is not None and tuple(a.layout.shape) != (channels,):
+        if a is not None and tuple(a.lay.shape) != (channels,):
             raise RuntimeError(
                 f"Expected {argument} to be a vector of size equal to the number of channels in input, but got "
-                f"{argument} of shape {list(a.layout.shape)} and input of shape {list(shape)}"
+                f"{argument} of shape {list(a.lay.shape)} and input of shape {list(shape)}"
             )
     each = channels // num_groups
     return Rows(shape[0] * num_groups, each * math.prod(shape[2:]), num_groups, each)
@@ -78,7 +78,7 @@ def functional_group_norm(input: Any, num_groups: int, weight: Any = None, bias:
     tensor([[-1.0000,  1.0000, -1.0000,  1.0000]])
     """
     need_array("functional_group_norm", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(shape) >= 2 and shape[0] * shape[1] // num_groups * math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
     return group_norm(input, num_groups, weight, bias, eps)
@@ -128,7 +128,7 @@ def instance_norm(
     >>> torch.instance_norm(x, None, None, None, None, True, 0.1, 1e-5, False)
     tensor([[[-1.0000,  1.0000]]])
     """
-    shape = need_array("instance_norm", "input", 1, input).layout.shape
+    shape = need_array("instance_norm", "input", 1, input).lay.shape
     input = contiguous(input)
     if not use_input_stats:
         if running_mean is None or running_var is None:
@@ -140,8 +140,8 @@ def instance_norm(
     channels = shape[1] if len(shape) > 1 else 0
     if running_mean is None and running_var is None and channels:
         for argument, a in (("weight", weight), ("bias", bias)):
-            if a is not None and need_array("instance_norm", argument, 2, a).layout.numel != channels:
-                raise RuntimeError(f"{argument} should contain {channels} elements not {a.layout.numel}")
+            if a is not None and need_array("instance_norm", argument, 2, a).lay.numel != channels:
+                raise RuntimeError(f"{argument} should contain {channels} elements not {a.lay.numel}")
         return group_norm(input, channels, weight, bias, eps)
     # all instances stand side by side as the channels of one batch, and their running statistics are averaged
     m = Settings.functions
@@ -186,6 +186,6 @@ def functional_instance_norm(
         need_array("functional_instance_norm", "running_var", 3, running_var)
     if bias is not None:
         need_array("functional_instance_norm", "bias", 5, bias)
-    if use_input_stats and math.prod(input.layout.shape[2:]) == 1:
-        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.layout.shape}")
+    if use_input_stats and math.prod(input.lay.shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.lay.shape}")
     return instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)

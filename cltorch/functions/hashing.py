@@ -65,9 +65,9 @@ def hash_tensor(input: Any, dim: Any = None, *, keepdim: bool = False, mode: int
     need_array("hash_tensor", "input", 1, input)
     if mode != 0:
         raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
-    shape = input.layout.shape
+    shape = input.lay.shape
     dims = read_dims("hash_tensor", input, dim)
-    if dim is None and not input.layout.numel:
+    if dim is None and not input.lay.numel:
         raise RuntimeError(
             "hash_tensor: Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim "
             "with the 'dim' argument."
@@ -87,9 +87,9 @@ def hash_tensor(input: Any, dim: Any = None, *, keepdim: bool = False, mode: int
 
 def _joined(x: Any) -> Any:
     """Return the exclusive or down the first dimension: of one half with the other, until one line is left."""
-    if not x.layout.numel:
-        return zeros(x.layout.shape[1:], dtype=x.dtype, device=x.device)
-    while (n := x.layout.shape[0]) > 1:
+    if not x.lay.numel:
+        return zeros(x.lay.shape[1:], dtype=x.dtype, device=x.device)
+    while (n := x.lay.shape[0]) > 1:
         half = n // 2
         pairs = p.bitwise_xor(narrow(x, 0, 0, half), narrow(x, 0, half, half))
         x = cat([pairs, narrow(x, 0, 2 * half, 1)]) if n % 2 else pairs

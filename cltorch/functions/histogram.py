@@ -55,15 +55,15 @@ def bincount(input: Any, weights: Any = None, minlength: int = 0) -> Any:
         raise NotImplementedError(f"\"bincount_cpu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     if minlength < 0:
         raise RuntimeError("minlength should be >= 0")
-    size = input.layout.numel
-    if input.layout.ndim != 1:
+    size = input.lay.numel
+    if input.lay.ndim != 1:
         raise RuntimeError(_NATURAL)
     # where a number of places is given, it is likely to suffice, and nothing is left to do once it is known
     likely = minlength if weights is None else 0
     hist, least, most = ops.counted(input, likely, ends=True)
     if size and least < 0:
         raise RuntimeError(_NATURAL)
-    if weights is not None and tuple(weights.layout.shape) != (size,):
+    if weights is not None and tuple(weights.lay.shape) != (size,):
         raise RuntimeError("weights should be 1-d and have the same length as input")
     if weights is not None and weights.device is not input.device:
         raise RuntimeError(
@@ -87,7 +87,7 @@ def _check_float(name: str, input: Any) -> None:
 
 def _bounds(name: str, input: Any, lo: float, hi: float, what: str) -> tuple[float, float]:
     """Return the limits of the bins: those given, or where they are equal those of the data."""
-    if lo == hi and input.layout.numel and input.device.type != "meta":
+    if lo == hi and input.lay.numel and input.device.type != "meta":
         if input.device.type == "cpu":
             lo, hi = (x.item() for x in extremes.aminmax(input))
         else:
@@ -152,7 +152,7 @@ def _places(input: Any, bins: int, lo: float, hi: float, fixed: int) -> Any:
 
 def _limits(points: Any, range: Any) -> list[tuple[float, float]]:
     """Return the limits of every dimension's bins, a range of no width widened by a half on either side."""
-    d = points.layout.shape[1]
+    d = points.lay.shape[1]
     if range is not None:
         if len(range) != 2 * d:
             raise RuntimeError(
@@ -160,7 +160,7 @@ def _limits(points: Any, range: Any) -> list[tuple[float, float]]:
                 f"{len(range)}"
             )
         found = [(float(range[2 * i]), float(range[2 * i + 1])) for i in _upto(d)]
-    elif points.layout.numel:
+    elif points.lay.numel:
         least, most = extremes.aminmax(points, dim=0)
         found = list(zip(least.tolist(), most.tolist(), strict=True))
     else:
@@ -180,7 +180,7 @@ _upto = range  # which is the name of an argument below
 
 def _edges(points: Any, bins: Any, range: Any) -> list[Any]:
     """Return the edges of the bins of every dimension: tensors as they are given, numbers of bins evenly spaced."""
-    d = points.layout.shape[1]
+    d = points.lay.shape[1]
     if len(bins) != d:
         raise RuntimeError("histogramdd: The size of bins must be equal to the innermost dimension of the input.")
     if isinstance(bins[0], Array):
@@ -191,17 +191,17 @@ def _edges(points: Any, bins: Any, range: Any) -> list[Any]:
                     f"dtype {_WORDS[points.dtype.name]} and bins for dimension {i} with dtype "
                     f"{_WORDS[edges.dtype.name]}"
                 )
-            if edges.layout.ndim != 1:
+            if edges.lay.ndim != 1:
                 raise RuntimeError(
-                    f"torch.histogramdd: bins tensor should have one dimension, but got {edges.layout.ndim} "
+                    f"torch.histogramdd: bins tensor should have one dimension, but got {edges.lay.ndim} "
                     f"dimensions in the bins tensor for dimension {i}"
                 )
-            if not edges.layout.numel:
+            if not edges.lay.numel:
                 raise RuntimeError(
                     "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins "
                     f"tensor for dimension {i}"
                 )
-        counts = [edges.layout.numel - 1 for edges in bins]
+        counts = [edges.lay.numel - 1 for edges in bins]
     else:
         counts = [read_int("histogramdd", "bins", 2, n) for n in bins]
     for i, n in enumerate(counts):
@@ -218,7 +218,7 @@ def _edges(points: Any, bins: Any, range: Any) -> list[Any]:
 
 def _bin_of(x: Any, edges: Any) -> tuple[Any, Any]:
     """Return in which bin each element lies, and which lie in none; the last bin includes its upper edge."""
-    n = edges.layout.numel - 1
+    n = edges.lay.numel - 1
     first, last = edges[0], edges[n]
     inside = p.logical_and(p.ge(x, first), p.le(x, last))
     place = p.sub(searchsorted(edges, x, right=True), 1)
@@ -226,7 +226,7 @@ def _bin_of(x: Any, edges: Any) -> tuple[Any, Any]:
 
 
 def _counted(input: Any, edges: list[Any], weight: Any, density: bool) -> Any:
-    points, shape = input, [e.layout.numel - 1 for e in edges]
+    points, shape = input, [e.lay.numel - 1 for e in edges]
     total = math.prod(shape)
     place: Any = None
     for i, e in enumerate(edges):
@@ -257,11 +257,11 @@ def _weights(input: Any, weight: Any) -> Any:
             "torch.histogramdd: if weight tensor is provided, input tensor and weight tensor should have the same "
             f"dtype, but got input({_WORDS[input.dtype.name]}), and weight({_WORDS[weight.dtype.name]})"
         )
-    if tuple(weight.layout.shape) != tuple(input.layout.shape[:-1]):
+    if tuple(weight.lay.shape) != tuple(input.lay.shape[:-1]):
         raise RuntimeError(
             "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor "
-            f"excluding its innermost dimension, but got input with shape {list(input.layout.shape)} and weight with "
-            f"shape {list(weight.layout.shape)}"
+            f"excluding its innermost dimension, but got input with shape {list(input.lay.shape)} and weight with "
+            f"shape {list(weight.lay.shape)}"
         )
     return reshape(weight, (-1,))
 
@@ -322,16 +322,16 @@ def histogramdd(
             [1., 0., 1.]])
     """
     need_array("histogramdd", "input", 1, input)
-    if input.layout.ndim < 2:
+    if input.lay.ndim < 2:
         raise RuntimeError("torch.histogramdd: input tensor should have at least 2 dimensions")
     _check_float("histogramdd", input)
-    d = input.layout.shape[-1]
+    d = input.lay.shape[-1]
     if not d:
         nothing = full((), math.nan if density else 0.0, dtype=input.dtype, device=input.device)
         return histogramdd_return(nothing, ())
     given = [bins] * d if isinstance(bins, int) else list(bins)
     with no_grad():
-        points = reshape(input, (math.prod(input.layout.shape[:-1]), d))
+        points = reshape(input, (math.prod(input.lay.shape[:-1]), d))
         edges = _edges(points, given, range)
         hist = _counted(points, edges, _weights(input, weight), density)
     return histogramdd_return(hist, tuple(edges))

@@ -34,7 +34,7 @@ def pin_memory(x: Any, device: Any = None) -> Any:
         return x
     if not importlib.import_module("cltorch.device.discovery").devices():
         raise RuntimeError("Cannot access accelerator device when none is available.")
-    layout, n = x.layout, x.dtype.itemsize
+    layout, n = x.lay, x.dtype.itemsize
     start, stop = layout.offset * n, layout.extent() * n
     storage = Storage.wrap(Device("cl").context.pinned(max(stop - start, 0)))
     storage.array[:] = x._storage.array[start : max(start, stop)]

@@ -52,7 +52,7 @@ def getitem(input: Any, index: Any) -> Any:
     >>> torch.arange(6).view(2, 3)[1, ::2]
     tensor([3, 5])
     """
-    found: Any = _row(input.layout, index) if index.__class__ is int else parse(input, index)
+    found: Any = _row(input.lay, index) if index.__class__ is int else parse(input, index)
     if found.__class__ is Layout:
         return slice_view(input, found, lambda base: parse(input, index, base), _name(index))
     x, at = _front(input, index, found)
@@ -89,8 +89,8 @@ def _row(layout: Layout, i: int) -> Layout:
 def _front(input: Any, index: Any, found: Advanced) -> tuple[Any, int]:
     """Return the view whose first dimensions are those that the tensors index, and where their dimensions go."""
     x = input
-    if found.layout is not input.layout:
-        x = slice_view(input, found.layout, lambda base: parse(input, index, base).layout)
+    if found.lay is not input.lay:
+        x = slice_view(input, found.lay, lambda base: parse(input, index, base).lay)
     return (x if found.order == sorted(found.order) else permute(x, found.order)), found.at
 
 
@@ -107,8 +107,8 @@ def setitem_(input: Any, index: Any, value: Any) -> None:
             raise TypeError(f"can't assign a {type(value).__name__} to a {input.type()}")
     if isinstance(index, Array) and index.dtype is dtypes.bool_ and not isinstance(value, Array):
         # a number where a mask holds: no need to know how often it does
-        shape, lead = input.layout.shape, index.layout.ndim
-        if lead and tuple(index.layout.shape) == tuple(shape[:lead]) and index.device is input.device:
+        shape, lead = input.lay.shape, index.lay.ndim
+        if lead and tuple(index.lay.shape) == tuple(shape[:lead]) and index.device is input.device:
             masked_fill_(input, reshape(index, (*shape[:lead], *[1] * (len(shape) - lead))), value)
             return
     found = parse(input, index)
@@ -118,10 +118,10 @@ def setitem_(input: Any, index: Any, value: Any) -> None:
             check_overlap(x, ())
             overwrite.fill_(x, value)
             return
-        lead = value.layout.ndim - found.ndim
-        if lead > 0 and all(n == 1 for n in value.layout.shape[:lead]):
-            value = reshape(value, value.layout.shape[lead:])
-        if value.layout.shape != found.shape:
+        lead = value.lay.ndim - found.ndim
+        if lead > 0 and all(n == 1 for n in value.lay.shape[:lead]):
+            value = reshape(value, value.lay.shape[lead:])
+        if value.lay.shape != found.shape:
             value = expand(value, found.shape)
         overwrite.copy_(x, value)
         return
@@ -133,7 +133,7 @@ def setitem_(input: Any, index: Any, value: Any) -> None:
 def _one_for_a_mask(value: Any, index: Any) -> bool:
     """Return whether one element is put where a mask alone holds, which PyTorch does as masked_fill does."""
     tensors = [i for i in (index if isinstance(index, tuple) else (index,)) if isinstance(i, (Array, list, np.ndarray))]
-    return value.layout.numel == 1 and len(tensors) == 1 and getattr(tensors[0], "dtype", None) is dtypes.bool_
+    return value.lay.numel == 1 and len(tensors) == 1 and getattr(tensors[0], "dtype", None) is dtypes.bool_
 
 
 def _assign(input: Any, index: Any, found: Advanced, value: Any, accumulate: bool) -> None:
@@ -152,29 +152,29 @@ def _assign(input: Any, index: Any, found: Advanced, value: Any, accumulate: boo
             f"destination and {TYPE_NAMES[value.dtype]} for the source."
         )
     if value.device is not input.device:
-        if value.layout.ndim:
+        if value.lay.ndim:
             raise two_devices(input.device, value.device)
         value = convert.to(value, input.device)
     shape = found.shape
-    lead = value.layout.ndim - len(shape)
-    if lead > 0 and all(n == 1 for n in value.layout.shape[:lead]):
-        value = reshape(value, value.layout.shape[lead:])
-    if lead > 0 and value.layout.ndim > len(shape) or tuple(_common(value, shape)) != tuple(shape):
+    lead = value.lay.ndim - len(shape)
+    if lead > 0 and all(n == 1 for n in value.lay.shape[:lead]):
+        value = reshape(value, value.lay.shape[lead:])
+    if lead > 0 and value.lay.ndim > len(shape) or tuple(_common(value, shape)) != tuple(shape):
         raise RuntimeError(
-            f"shape mismatch: value tensor of shape {list(value.layout.shape)} cannot be broadcast to indexing result "
+            f"shape mismatch: value tensor of shape {list(value.lay.shape)} cannot be broadcast to indexing result "
             f"of shape {list(shape)}"
         )
     value = expand(value, shape)
     x, at = _front(input, index, found)
     if at:
-        n = found.tensors[0].layout.ndim
+        n = found.tensors[0].lay.ndim
         value = permute(value, [*range(at, at + n), *range(at), *range(at + n, len(shape))])
     put_in_place(x, found.tensors, value, accumulate, dims=found.dims)
 
 
 def _common(value: Any, shape: Any) -> Any:
     try:
-        return broadcast_shapes(value.layout.shape, shape)
+        return broadcast_shapes(value.lay.shape, shape)
     except RuntimeError:
         return ()
 
@@ -210,8 +210,8 @@ def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) 
     for i in indices:
         if i is not None and not isinstance(i, Array):
             raise TypeError(f"index_put_(): indices must be tensors, not {type(i).__name__}")
-    if len(indices) > input.layout.ndim:
-        raise IndexError(f"too many indices for tensor of dimension {input.layout.ndim} (got {len(indices)})")
+    if len(indices) > input.lay.ndim:
+        raise IndexError(f"too many indices for tensor of dimension {input.lay.ndim} (got {len(indices)})")
     index = tuple(slice(None) if i is None else _at_least_1d(i) for i in indices)
     found = parse(input, index)
     if found.__class__ is Layout:
@@ -222,7 +222,7 @@ def index_put_(input: Any, indices: Any, values: Any, accumulate: bool = False) 
 
 def _at_least_1d(i: Any) -> Any:
     # a 0-d index is an index tensor here, not a number: its dimension stays away from the result all the same
-    return i if i.layout.ndim or i.dtype in (dtypes.bool_, dtypes.uint8) else reshape(i, (1,))
+    return i if i.lay.ndim or i.dtype in (dtypes.bool_, dtypes.uint8) else reshape(i, (1,))
 
 
 def _flat_index(name: str, index: Any, n: int) -> Any:
@@ -230,7 +230,7 @@ def _flat_index(name: str, index: Any, n: int) -> Any:
         raise TypeError(f"{name}(): argument 'index' (position 1) must be Tensor, not {type(index).__name__}")
     if index.dtype is not dtypes.int64:
         raise RuntimeError(f"{name}(): Expected a long tensor for index, but got {TYPE_NAMES[index.dtype]}")
-    if index.device.type == "cpu" and index.layout.numel:
+    if index.device.type == "cpu" and index.lay.numel:
         a = host(bare(index))
         if not -n <= a.min() <= a.max() < n:
             wrong = a[(a < -n) | (a >= n)].reshape(-1)[0]
@@ -249,9 +249,9 @@ def take(input: Any, index: Any, *, out: Any = None) -> Any:
     tensor([4, 6])
     """
     need_array("take", "input", 1, input)
-    if isinstance(index, Array) and index.layout.numel and not input.layout.numel:
+    if isinstance(index, Array) and index.lay.numel and not input.lay.numel:
         raise IndexError("take(): tried to take from an empty tensor")
-    index = _flat_index("take", index, input.layout.numel)
+    index = _flat_index("take", index, input.lay.numel)
     result = apply(ops.Take, reshape(input, (-1,)), 0, None, True, index)
     return result if out is None else p.into_out("take", out, result, (input, index))
 
@@ -266,26 +266,26 @@ def put_(input: Any, index: Any, source: Any, accumulate: bool = False) -> Any:
     tensor([[0., 5.],
             [0., 6.]])
     """
-    index = _flat_index("put_", index, input.layout.numel)
+    index = _flat_index("put_", index, input.lay.numel)
     need_array("put_", "source", 2, source)
     if source.dtype is not input.dtype:
         raise RuntimeError(
             "put_(): self and source expected to have the same dtype, but got self.dtype = "
             f"{TYPE_NAMES[input.dtype]} and source.dtype = {TYPE_NAMES[source.dtype]}"
         )
-    if source.layout.numel != index.layout.numel:
+    if source.lay.numel != index.lay.numel:
         raise IndexError(
             "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
-            f"{source.layout.numel}, index.numel() = {index.layout.numel}"
+            f"{source.lay.numel}, index.numel() = {index.lay.numel}"
         )
     check_overlap(input, ())
     check_apart(input, (index, source))
     index, source = reshape(index, (-1,)), reshape(source, (-1,))
-    line = input.layout.view((-1,))
+    line = input.lay.view((-1,))
     if line is None:
         changed = put_front(reshape(input, (-1,)), (index,), source, accumulate)
-        return overwrite.copy_(input, reshape(changed, input.layout.shape))
-    flat = input if line is input.layout else reshape(input, (-1,))
+        return overwrite.copy_(input, reshape(changed, input.lay.shape))
+    flat = input if line is input.lay else reshape(input, (-1,))
     put_in_place(flat, (index,), source, accumulate, what="put_")
     return input
 
@@ -322,7 +322,7 @@ def embedding(
         )
     if sparse:
         raise NotImplementedError("embedding with sparse gradients is not built")
-    if weight.layout.ndim != 2:
+    if weight.lay.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
     return apply(Embedding, weight, indices, padding_idx, scale_grad_by_freq)
 
@@ -336,10 +336,10 @@ def write_out(input: Any, result: Any, in_order: bool = False) -> Any:
     Raises RuntimeError where the result cannot be cast or lies on another device.
     """
     p.can_hold(input, result)
-    resized = input.layout.shape != result.layout.shape
-    resize_out(input, result.layout.shape)
+    resized = input.lay.shape != result.lay.shape
+    resize_out(input, result.lay.shape)
     if resized and in_order:
-        input.layout = Layout.make(result.layout.shape, result.layout.strides, input.layout.offset)
+        input.lay = Layout.make(result.lay.shape, result.lay.strides, input.lay.offset)
     copy_into(input, result)
     input._storage.version += 1
     return input

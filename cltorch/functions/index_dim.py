@@ -41,12 +41,12 @@ __all__ = [
 
 def _first(x: Any, d: int) -> Any:
     """Return a view with a dimension brought to the front."""
-    return x if d == 0 else permute(x, [d, *(i for i in range(x.layout.ndim) if i != d)])
+    return x if d == 0 else permute(x, [d, *(i for i in range(x.lay.ndim) if i != d)])
 
 
 def _vector(name: str, index: Any) -> Any:
     need_array(name, "index", 2, index)
-    if index.layout.ndim > 1:
+    if index.lay.ndim > 1:
         if name == "index_fill_":
             raise RuntimeError("Index has to be a vector/scalar")
         raise IndexError(f"{name}(): Index is supposed to be a vector")
@@ -54,12 +54,12 @@ def _vector(name: str, index: Any) -> Any:
         raise IndexError("index_fill_(): Expected dtype int64 for index.")
     if index.dtype not in (dtypes.int64, dtypes.int32):
         raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index")
-    return reshape(index, (-1,)) if index.layout.ndim == 0 else index
+    return reshape(index, (-1,)) if index.lay.ndim == 0 else index
 
 
 def _in_range(index: Any, n: int, d: int, message: str = "", error: type[Exception] = RuntimeError) -> None:
     """Raise for an index out of range, where it lies on the host."""
-    if index.device.type == "cpu" and index.layout.numel:
+    if index.device.type == "cpu" and index.lay.numel:
         a = host(bare(index))
         if not 0 <= a.min() <= a.max() < n:
             wrong = a[(a < 0) | (a >= n)].reshape(-1)[0]
@@ -81,18 +81,16 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
     """
     need_array("index_select", "input", 1, input)
     index = _vector("index_select", index)
-    d = wrap_dim(dim, input.layout.ndim)
-    scalar = not input.layout.ndim
+    d = wrap_dim(dim, input.lay.ndim)
+    scalar = not input.lay.ndim
     if scalar:
-        if index.layout.numel != 1:
-            raise RuntimeError(
-                f"index_select(): Index to scalar can have only 1 value, got {index.layout.numel} value(s)"
-            )
+        if index.lay.numel != 1:
+            raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {index.lay.numel} value(s)")
         input = reshape(input, (1,))
-    n = input.layout.shape[d]
-    if input.layout.numel:
+    n = input.lay.shape[d]
+    if input.lay.numel:
         _in_range(index, n, d, "index out of range in self", IndexError)
-    elif index.layout.numel and not n:
+    elif index.lay.numel and not n:
         raise RuntimeError("index_select(): self indexing axis dim should be positive")
     else:
         _in_range(index, n, d, f"INDICES element is out of DATA bounds, axis_dim={n}")
@@ -107,33 +105,33 @@ def index_select(input: Any, dim: int, index: Any, *, out: Any = None) -> Any:
 
 def _opposite(name: str, input: Any, d: int, index: Any, source: Any, error: type[Exception]) -> Any:
     """Return the source with the indexed dimension first; raise where its shape does not fit."""
-    if not source.layout.ndim:
-        source = reshape(source, (1,) * max(input.layout.ndim, 1))
-    n = index.layout.numel
-    if source.layout.ndim != input.layout.ndim or any(
-        i != d and a != b for i, (a, b) in enumerate(zip(source.layout.shape, input.layout.shape, strict=True))
+    if not source.lay.ndim:
+        source = reshape(source, (1,) * max(input.lay.ndim, 1))
+    n = index.lay.numel
+    if source.lay.ndim != input.lay.ndim or any(
+        i != d and a != b for i, (a, b) in enumerate(zip(source.lay.shape, input.lay.shape, strict=True))
     ):
         if name.startswith("index_add"):
             raise RuntimeError(
                 "source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = "
-                f"{list(input.layout.shape)} source.shape = {list(source.layout.shape)}"
+                f"{list(input.lay.shape)} source.shape = {list(source.lay.shape)}"
             )
-        kind = error if source.layout.ndim != input.layout.ndim else RuntimeError
+        kind = error if source.lay.ndim != input.lay.ndim else RuntimeError
         raise kind(
             f"{name}(): Source/destination tensor must have same slice shapes. Destination slice shape: "
-            f"{list(input.layout.shape)} at dimension {d} and source slice shape: {list(source.layout.shape)} at "
+            f"{list(input.lay.shape)} at dimension {d} and source slice shape: {list(source.lay.shape)} at "
             "dimension 0."
         )
-    if source.layout.shape[d] != n:
+    if source.lay.shape[d] != n:
         raise error(
-            f"{name}(): Number of indices ({n}) should be equal to source.size(dim): ({source.layout.shape[d]}), for "
+            f"{name}(): Number of indices ({n}) should be equal to source.size(dim): ({source.lay.shape[d]}), for "
             f"dim: {d}"
         )
     return _first(source, d)
 
 
 def _write(name: str, input: Any, d: int, index: Any, source: Any, accumulate: bool, wrap: bool = False) -> Any:
-    x = reshape(input, (1,)) if not input.layout.ndim else input
+    x = reshape(input, (1,)) if not input.lay.ndim else input
     put_in_place(_first(x, d), [index], source, accumulate, wrap, name, (d,))
     return input
 
@@ -149,7 +147,7 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
     """
     need_array("index_add_", "source", 4, source)
     index = _vector("index_add_", index)
-    d = wrap_dim(dim, input.layout.ndim)
+    d = wrap_dim(dim, input.lay.ndim)
     if source.dtype is not input.dtype:
         raise RuntimeError(
             f"index_add_(): self ({TYPE_NAMES[input.dtype]}) and source ({TYPE_NAMES[source.dtype]}) must have the "
@@ -157,12 +155,12 @@ def index_add_(input: Any, dim: int, index: Any, source: Any, *, alpha: Any = 1)
         )
     if alpha.__class__ is not int or alpha != 1:
         alpha = fit_number(read_number("index_add_", "alpha", 5, alpha), input.dtype)
-    x = input if input.layout.ndim else reshape(input, (1,))
-    if x.layout.ndim > 1:
-        if x.layout.numel or not x.layout.shape[d]:
-            _in_range(index, x.layout.shape[d], d)
+    x = input if input.lay.ndim else reshape(input, (1,))
+    if x.lay.ndim > 1:
+        if x.lay.numel or not x.lay.shape[d]:
+            _in_range(index, x.lay.shape[d], d)
     else:
-        _in_range(index, x.layout.shape[d], d, "index out of range in self", IndexError)
+        _in_range(index, x.lay.shape[d], d, "index out of range in self", IndexError)
     check_overlap(input, ())
     check_apart(input, (index, source))
     moved = _opposite("index_add_", x, d, index, source, RuntimeError)
@@ -199,19 +197,19 @@ def index_copy_(input: Any, dim: int, index: Any, source: Any) -> Any:
     index = _vector("index_copy_", index)
     if index.dtype is not dtypes.int64:
         raise RuntimeError(f"index_copy_(): Expected a long tensor for index, but got {TYPE_NAMES[index.dtype]}")
-    d = wrap_dim(dim, input.layout.ndim)
+    d = wrap_dim(dim, input.lay.ndim)
     if source.dtype is not input.dtype:
         raise RuntimeError(
             "index_copy_(): self and source expected to have the same dtype, but got (self) "
             f"{TYPE_NAMES[input.dtype]} and (source) {TYPE_NAMES[source.dtype]}"
         )
-    x = input if input.layout.ndim else reshape(input, (1,))
-    if x.layout.numel:
-        _in_range(index, x.layout.shape[d], d, error=IndexError)
+    x = input if input.lay.ndim else reshape(input, (1,))
+    if x.lay.numel:
+        _in_range(index, x.lay.shape[d], d, error=IndexError)
     check_overlap(input, ())
     check_apart(input, (index, source))
     moved = _opposite("index_copy_", x, d, index, source, IndexError)
-    if not x.layout.numel:
+    if not x.lay.numel:
         return input
     return _write("index_copy_", input, d, index, moved, False)
 
@@ -238,25 +236,25 @@ def index_fill_(input: Any, dim: int, index: Any, value: Any) -> Any:
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.index_fill_.html
     """
     index = _vector("index_fill_", index)
-    d = wrap_dim(dim, input.layout.ndim)
+    d = wrap_dim(dim, input.lay.ndim)
     if not isinstance(value, Array):
         value = full((), value, dtype=input.dtype, device=input.device)
-    elif value.layout.ndim:
+    elif value.lay.ndim:
         raise RuntimeError(
             "index_fill_ only supports a 0-dimensional value tensor, but got tensor with "
-            f"{value.layout.ndim} dimension(s)."
+            f"{value.lay.ndim} dimension(s)."
         )
     if value.dtype.is_complex and not input.dtype.is_complex:
         raise RuntimeError("index_fill_(): Converting complex Scalar to non-complex type is not supported")
     value = convert.to(value, input.dtype, device=input.device)
     check_apart(input, (index,))
-    shape = input.layout.shape or (1,)
+    shape = input.lay.shape or (1,)
     if mode.enabled and needs_grad(value):  # an index given twice counts once in the value's gradient
         chosen = index_fill_(full((shape[d],), False, dtype=dtypes.bool_, device=input.device), 0, index, True)
-        after = [1] * (len(shape) - 1 - d) if input.layout.ndim else []
-        return masked_fill_(input, reshape(chosen, (-1, *after)) if input.layout.ndim else reshape(chosen, ()), value)
+        after = [1] * (len(shape) - 1 - d) if input.lay.ndim else []
+        return masked_fill_(input, reshape(chosen, (-1, *after)) if input.lay.ndim else reshape(chosen, ()), value)
     rest = [n for i, n in enumerate(shape) if i != d]
-    return _write("index_fill_", input, d, index, expand(value, (index.layout.numel, *rest)), False, True)
+    return _write("index_fill_", input, d, index, expand(value, (index.lay.numel, *rest)), False, True)
 
 
 @numpy_names
@@ -292,7 +290,7 @@ def index_reduce(
         raise RuntimeError(
             f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
         )  # fmt: skip
-    d = wrap_dim(dim, input.layout.ndim)
+    d = wrap_dim(dim, input.lay.ndim)
     if input.dtype is dtypes.bool_ or input.dtype.is_complex:
         raise NotImplementedError(f"\"index_reduce\" not implemented for '{TYPE_NAMES[input.dtype]}'")
     if source.dtype is not input.dtype:
@@ -300,16 +298,16 @@ def index_reduce(
             f"index_reduce(): self ({TYPE_NAMES[input.dtype]}) and source ({TYPE_NAMES[source.dtype]}) must have the "
             "same scalar type"
         )
-    x = input if input.layout.ndim else reshape(input, (1,))
-    _in_range(index, x.layout.shape[d], d, "index out of range in self", IndexError)
+    x = input if input.lay.ndim else reshape(input, (1,))
+    _in_range(index, x.lay.shape[d], d, "index out of range in self", IndexError)
     moved = _opposite("index_reduce", x, d, index, source, RuntimeError)
-    back = [*range(1, d + 1), 0, *range(d + 1, moved.layout.ndim)]
-    line = [1] * x.layout.ndim
-    line[d] = index.layout.numel
-    places = expand(reshape(index, line), [index.layout.numel if i == d else n for i, n in enumerate(x.layout.shape)])
+    back = [*range(1, d + 1), 0, *range(d + 1, moved.lay.ndim)]
+    line = [1] * x.lay.ndim
+    line[d] = index.lay.numel
+    places = expand(reshape(index, line), [index.lay.numel if i == d else n for i, n in enumerate(x.lay.shape)])
     with faults.told_as("index_reduce"):
         result = scatter_reduce(x, d, places, permute(moved, back), reduce, include_self=include_self)
-    if not input.layout.ndim:
+    if not input.lay.ndim:
         result = reshape(result, ())
     return result if out is None else p.into_out("index_reduce", out, result, (index, source))
 

@@ -38,21 +38,21 @@ _WHOLE = slice(None)
 class Advanced:
     """An index with index tensors: where they stand, and how their dimensions are brought to the front."""
 
-    __slots__ = ("layout", "order", "tensors", "dims", "at")
+    __slots__ = ("lay", "order", "tensors", "dims", "at")
 
     def __init__(self, layout: Layout, found: dict[int, Any]) -> None:
         """Take the layout left by the basic items, and the index tensors by the dimension that they index."""
-        self.layout = layout
+        self.lay = layout
         self.dims = dims = list(found)
         tensors = [found[d] for d in dims]
         try:
-            shape = broadcast_shapes(*(t.layout.shape for t in tensors))
+            shape = broadcast_shapes(*(t.lay.shape for t in tensors))
         except RuntimeError as error:
-            shapes = ", ".join(str(list(t.layout.shape)) for t in tensors)
+            shapes = ", ".join(str(list(t.lay.shape)) for t in tensors)
             raise IndexError(
                 f"shape mismatch: indexing tensors could not be broadcast together with shapes {shapes}"
             ) from error
-        self.tensors = [t if t.layout.shape == shape else view(t, t.layout.expand(shape)) for t in tensors]
+        self.tensors = [t if t.lay.shape == shape else view(t, t.lay.expand(shape)) for t in tensors]
         self.order = [*dims, *(d for d in range(layout.ndim) if d not in found)]
         # index tensors side by side leave their dimensions in their place, others in front
         self.at = dims[0] if dims[-1] - dims[0] == len(dims) - 1 else 0
@@ -60,8 +60,8 @@ class Advanced:
     @property
     def shape(self) -> tuple[int, ...]:
         """Return the shape of the result."""
-        rest = [self.layout.shape[d] for d in self.order[len(self.dims) :]]
-        return (*rest[: self.at], *self.tensors[0].layout.shape, *rest[self.at :])
+        rest = [self.lay.shape[d] for d in self.order[len(self.dims) :]]
+        return (*rest[: self.at], *self.tensors[0].lay.shape, *rest[self.at :])
 
 
 def parse(x: Any, index: Any, layout: Layout | None = None) -> Any:
@@ -71,7 +71,7 @@ def parse(x: Any, index: Any, layout: Layout | None = None) -> Any:
     Raises IndexError for what is no index, is out of range or too much, ValueError for a step that is not positive.
     """
     items = index if index.__class__ is tuple else _items(index)
-    layout = x.layout if layout is None else layout
+    layout = x.lay if layout is None else layout
     shape, strides, offset = tuple(layout.shape), layout.strides, layout.offset  # indexing a Size is slow
     n = len(shape)
     sizes: list[int] = []
@@ -110,7 +110,7 @@ def parse(x: Any, index: Any, layout: Layout | None = None) -> Any:
             steps.append(0)
         else:
             masked = it.dtype is dtypes.bool_ or it.dtype is dtypes.uint8
-            if d + (it.layout.ndim if masked else 1) > n:
+            if d + (it.lay.ndim if masked else 1) > n:
                 raise IndexError(f"too many indices for tensor of dimension {n}")
             if masked:
                 _check_mask(it, layout, d)
@@ -159,7 +159,7 @@ def _without_ellipsis(items: Any, ndim: int) -> tuple[Any, ...]:
         if isinstance(it, (int, slice, np.integer)):
             used += 1
         elif isinstance(it, Array):
-            used += it.layout.ndim if it.dtype in (dtypes.bool_, dtypes.uint8) else 1
+            used += it.lay.ndim if it.dtype in (dtypes.bool_, dtypes.uint8) else 1
         else:
             a = np.asarray(it)
             used += a.ndim if a.dtype == bool else 1
@@ -192,7 +192,7 @@ def _bounds(it: slice, size: int) -> tuple[int, int, int]:
 def _simplify(it: Any, x: Any) -> Any:
     """Return an item that is no int, slice or None as an int, a bool, or an index tensor on the device of ``x``."""
     if isinstance(it, Array):
-        if it.layout.ndim == 0 and it.dtype.family in "ui" and it.dtype is not dtypes.uint8 and not it._batch:
+        if it.lay.ndim == 0 and it.dtype.family in "ui" and it.dtype is not dtypes.uint8 and not it._batch:
             return int(it.item())  # as PyTorch, which waits for the device here: the result is a view
         if it.dtype not in (dtypes.int64, dtypes.int32, dtypes.bool_, dtypes.uint8):
             raise IndexError(_NO_TENSOR)
@@ -243,10 +243,10 @@ def _places(count: int, x: Any) -> Any:
 
 
 def _check_mask(mask: Any, layout: Layout, d: int) -> None:
-    for k, size in enumerate(mask.layout.shape):
+    for k, size in enumerate(mask.lay.shape):
         if size != layout.shape[d + k]:
             raise IndexError(
-                f"The shape of the mask {list(mask.layout.shape)} at index {k} does not match the shape of the indexed "
+                f"The shape of the mask {list(mask.lay.shape)} at index {k} does not match the shape of the indexed "
                 f"tensor {list(layout.shape)} at index {d + k}"
             )
 
@@ -255,9 +255,9 @@ def _add_mask(
     mask: Any, x: Any, layout: Layout, d: int, sizes: list[int], steps: list[int], found: dict[int, Any]
 ) -> int:  # fmt: skip
     """Index the dimensions that a mask covers at its true elements; return the next dimension of ``x``."""
-    k = mask.layout.ndim
+    k = mask.lay.ndim
     if k == 0:
-        found[len(sizes)] = _places(nonzero(mask).layout.shape[0], x)
+        found[len(sizes)] = _places(nonzero(mask).lay.shape[0], x)
         sizes.append(1)
         steps.append(0)
         return d
@@ -270,7 +270,7 @@ def _add_mask(
         return d + k
     places = nonzero(mask)
     for i in range(k):
-        found[len(sizes)] = view(places, places.layout.select(1, i))
+        found[len(sizes)] = view(places, places.lay.select(1, i))
         sizes.append(layout.shape[d + i])
         steps.append(layout.strides[d + i])
     return d + k

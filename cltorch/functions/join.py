@@ -96,15 +96,15 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
     given = _list("cat", tensors)
     t = _common(given)
     for i, x in enumerate(given):
-        if x.layout.ndim == 0:
+        if x.lay.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
-    kept = [x for x in given if x.layout.ndim != 1 or x.layout.numel] or given[:1]
-    first = kept[0].layout.shape
+    kept = [x for x in given if x.lay.ndim != 1 or x.lay.numel] or given[:1]
+    first = kept[0].lay.shape
     d = wrap_dim(dim, len(first))
     for i, x in enumerate(given):
-        if x.layout.ndim == 1 and not x.layout.numel:
+        if x.lay.ndim == 1 and not x.lay.numel:
             continue
-        shape = x.layout.shape
+        shape = x.lay.shape
         if len(shape) != len(first):
             raise RuntimeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
         if shape != first:
@@ -144,13 +144,13 @@ def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Any:
             [2, 4]])
     """
     given = _list("stack", tensors)
-    first = given[0].layout.shape
+    first = given[0].lay.shape
     d = wrap_dim(dim, len(first) + 1)
     for i, x in enumerate(given):
-        if x.layout.shape != first:
+        if x.lay.shape != first:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
-                f"{list(x.layout.shape)} at entry {i}"
+                f"{list(x.lay.shape)} at entry {i}"
             )
     t = _common(given)
     _check_out("stack", t, out)
@@ -167,15 +167,15 @@ def _each(name: str, change: Any, tensors: tuple[Any, ...]) -> Any:
 
 
 def _at_least_1(x: Any) -> Any:
-    return reshape(x, (1,)) if x.layout.ndim == 0 else x
+    return reshape(x, (1,)) if x.lay.ndim == 0 else x
 
 
 def _at_least_2(x: Any) -> Any:
-    return unsqueeze(_at_least_1(x), 0) if x.layout.ndim < 2 else x
+    return unsqueeze(_at_least_1(x), 0) if x.lay.ndim < 2 else x
 
 
 def _at_least_3(x: Any) -> Any:
-    return unsqueeze(_at_least_2(x), -1) if x.layout.ndim < 3 else x
+    return unsqueeze(_at_least_2(x), -1) if x.lay.ndim < 3 else x
 
 
 def atleast_1d(*tensors: Any) -> Any:
@@ -224,7 +224,7 @@ def hstack(tensors: Any, *, out: Any = None) -> Any:
     tensor([1, 2, 3])
     """
     given = [_at_least_1(x) for x in _list("hstack", tensors)]
-    return cat(given, 0 if given[0].layout.ndim == 1 else 1, out=out)
+    return cat(given, 0 if given[0].lay.ndim == 1 else 1, out=out)
 
 
 def vstack(tensors: Any, *, out: Any = None) -> Any:
@@ -268,7 +268,7 @@ def column_stack(tensors: Any, *, out: Any = None) -> Any:
             [2, 4]])
     """
     given = _list("column_stack", tensors)
-    return cat([reshape(x, (x.layout.numel, 1)) if x.layout.ndim < 2 else x for x in given], 1, out=out)
+    return cat([reshape(x, (x.lay.numel, 1)) if x.lay.ndim < 2 else x for x in given], 1, out=out)
 
 
 def block_diag(*tensors: Any) -> Any:
@@ -290,9 +290,9 @@ def block_diag(*tensors: Any) -> Any:
         return zeros((1, 0))
     given = _list("block_diag", tensors)
     for i, x in enumerate(given):
-        if x.layout.ndim > 2:
+        if x.lay.ndim > 2:
             raise RuntimeError(
-                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.layout.ndim} "
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {i} has {x.lay.ndim} "
                 "dimensions"
             )
     return apply(BlockDiag, _common(given), *(_at_least_2(x) for x in given))
@@ -316,9 +316,9 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
     if indexing is None:
         warn_once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
     for x in given:
-        if x.layout.ndim > 1:
+        if x.lay.ndim > 1:
             raise RuntimeError(
-                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(x.layout.shape)}"
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(x.lay.shape)}"
             )
         if x.dtype is not given[0].dtype:
             raise RuntimeError("meshgrid expects all tensors to have the same dtype")
@@ -329,11 +329,11 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Any, ...]:
     order = list(range(len(given)))
     if indexing == "xy" and len(given) > 1:
         order[:2] = [1, 0]
-    shape = [given[i].layout.numel for i in order]
+    shape = [given[i].lay.numel for i in order]
     out = []
     for i, x in enumerate(given):
         line = [1] * len(given)
-        line[order.index(i)] = x.layout.numel
+        line[order.index(i)] = x.lay.numel
         out.append(expand(reshape(x, line), shape))
     return tuple(out)
 
@@ -355,8 +355,8 @@ def cartesian_prod(*tensors: Any) -> Any:
         tensors = tuple(tensors[0])
     given = _list("cartesian_prod", tensors)
     for x in given:
-        if x.layout.ndim != 1:
-            raise RuntimeError(f"Expect a 1D vector, but got shape {list(x.layout.shape)}")
+        if x.lay.ndim != 1:
+            raise RuntimeError(f"Expect a 1D vector, but got shape {list(x.lay.shape)}")
     if len(given) == 1:
         return given[0]
     return stack([reshape(x, (-1,)) for x in meshgrid(*given, indexing="ij")], 1)
@@ -376,13 +376,13 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
     """
     need_array("combinations", "input", 1, input)
     r = read_int("combinations", "r", 2, r)
-    if input.layout.ndim != 1:
-        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.layout.shape)}")
+    if input.lay.ndim != 1:
+        raise RuntimeError(f"Expect a 1D vector, but got shape {list(input.lay.shape)}")
     if r < 0:
         raise RuntimeError(f"Expect a non-negative number, but got {r}")
     if r == 0:
         return zeros((0,), dtype=input.dtype, device=input.device)
-    n = input.layout.numel
+    n = input.lay.numel
     if not math.comb(n + r - 1 if with_replacement else n, r):
         return expand(reshape(narrow(input, 0, 0, 0), (0, 1)), (0, r))
     if r == 1:
@@ -394,4 +394,4 @@ def combinations(input: Any, r: int = 2, with_replacement: bool = False) -> Any:
         step = a <= b if with_replacement else a < b
         rising = step if rising is None else rising & step
     chosen = nonzero(rising)
-    return reshape(index_select(input, 0, reshape(chosen, (-1,))), chosen.layout.shape)
+    return reshape(index_select(input, 0, reshape(chosen, (-1,))), chosen.lay.shape)

@@ -25,7 +25,7 @@ def const_data_ptr(input: Any) -> int:
 
 def dense_dim(input: Any) -> int:
     """Return the number of dense dimensions: all of them."""
-    return int(input.layout.ndim)
+    return int(input.lay.ndim)
 
 
 def sparse_dim(input: Any) -> int:
@@ -50,10 +50,10 @@ def resize(input: Any, *sizes: Any) -> Any:
     """Return the tensor in another shape of as many elements; deprecated in PyTorch, whose ``reshape`` does it."""
     warnings.warn("non-inplace resize is deprecated", UserWarning, stacklevel=callers_level())
     shape = sizes_of(sizes)
-    if math.prod(shape) != input.layout.numel:
+    if math.prod(shape) != input.lay.numel:
         raise RuntimeError(
             f"requested resize to {'x'.join(map(str, shape))} ({math.prod(shape)} elements in total), but the given "
-            f"tensor has a size of {'x'.join(map(str, input.layout.shape))} ({input.layout.numel} elements). "
+            f"tensor has a size of {'x'.join(map(str, input.lay.shape))} ({input.lay.numel} elements). "
             "autograd's resize can only change the shape of a given tensor, while preserving the number of elements. "
         )
     return reshape(input, shape)
@@ -62,4 +62,4 @@ def resize(input: Any, *sizes: Any) -> Any:
 def resize_as(input: Any, tensor: Any) -> Any:
     """Return the tensor in the shape of another; deprecated in PyTorch, whose ``reshape`` does it."""
     need_array("resize_as", "tensor", 2, tensor)
-    return resize(input, tensor.layout.shape)
+    return resize(input, tensor.lay.shape)

@@ -42,7 +42,7 @@ def also_named(**names: str) -> Callable[[Callable[..., Any]], Callable[..., Any
 def need_matrix(name: str, x: Any, argument: str = "A") -> Any:
     """Raise where an operand is not a batch of matrices."""
     need_array(name, argument, 1, x)
-    if x.layout.ndim < 2:
+    if x.lay.ndim < 2:
         raise RuntimeError(f"{name}: The input tensor {argument} must have at least 2 dimensions.")
     return x
 
@@ -50,7 +50,7 @@ def need_matrix(name: str, x: Any, argument: str = "A") -> Any:
 def need_square(name: str, x: Any, argument: str = "A") -> Any:
     """Raise where an operand is not a batch of square matrices."""
     need_matrix(name, x, argument)
-    rows, columns = x.layout.shape[-2:]
+    rows, columns = x.lay.shape[-2:]
     if rows != columns:
         raise RuntimeError(
             f"{name}: {argument} must be batches of square matrices, but they are {rows} by {columns} matrices"
@@ -91,8 +91,8 @@ def need_same(name: str, a: Any, b: Any, first: str = "A", second: str = "B") ->
 
 def need_fitting(name: str, a: Any, b: Any, left: bool = True) -> None:
     """Raise where the sizes of A X = B or X A = B do not fit."""
-    rows, columns = a.layout.shape[-2:]
-    m, n = b.layout.shape[-2:]
+    rows, columns = a.lay.shape[-2:]
+    m, n = b.lay.shape[-2:]
     if (m if left else n) != (rows if left else columns):
         equation = "AX = B" if left else "XA = B"
         raise RuntimeError(
@@ -112,10 +112,10 @@ def adjoint(x: Any) -> Any:
 
 def batch_together(*operands: Any) -> list[Any]:
     """Return matrices expanded to one batch shape."""
-    batch = broadcast_shapes(*(x.layout.shape[:-2] for x in operands))
-    shapes = [(*batch, *x.layout.shape[-2:]) for x in operands]
+    batch = broadcast_shapes(*(x.lay.shape[:-2] for x in operands))
+    shapes = [(*batch, *x.lay.shape[-2:]) for x in operands]
     return [
-        x if tuple(x.layout.shape) == s else expand(x, s)
+        x if tuple(x.lay.shape) == s else expand(x, s)
         for x, s in zip(operands, shapes, strict=True)
     ]  # fmt: skip
 

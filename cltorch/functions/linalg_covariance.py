@@ -26,18 +26,18 @@ __all__ = ["corrcoef", "cov"]
 
 
 def _weights(what: str, kind: str, w: Any, count: int) -> None:
-    if w.layout.ndim > 1:
+    if w.lay.ndim > 1:
         raise RuntimeError(
-            f"cov(): expected {what} to have one or fewer dimensions but got {what} with {w.layout.ndim} dimensions"
+            f"cov(): expected {what} to have one or fewer dimensions but got {what} with {w.lay.ndim} dimensions"
         )
     if w.dtype.is_floating_point != (kind == "floating point") or w.dtype is dtypes.bool_:
         raise RuntimeError(
             f"cov(): expected {what} to have {kind} dtype but got {what} with {SCALAR_NAMES[w.dtype.name]} dtype"
         )
-    if w.layout.numel != count:
+    if w.lay.numel != count:
         raise RuntimeError(
             f"cov(): expected {what} to have the same numel as there are observations in the input but got "
-            f"{w.layout.numel} != {count}"
+            f"{w.lay.numel} != {count}"
         )
     if count and p.lt(w, 0).any():
         raise RuntimeError(f"cov(): {what} cannot be negative")
@@ -61,16 +61,15 @@ def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any 
     if aweights is not None:
         need_array("cov", "aweights", 4, aweights)
     need_array("cov", "input", 1, input)
-    if input.layout.ndim > 2:
+    if input.lay.ndim > 2:
         raise RuntimeError(
-            "cov(): expected input to have two or fewer dimensions but got an input with "
-            f"{input.layout.ndim} dimensions"
+            f"cov(): expected input to have two or fewer dimensions but got an input with {input.lay.ndim} dimensions"
         )
     if input.dtype is dtypes.bool_:
         raise RuntimeError("cov(): bool dtype is not supported for input")
     x = input if input.dtype.differentiable else to(input, dtypes.get_default_dtype())
-    x = x if x.layout.ndim == 2 else reshape(x, (1, -1))
-    count = x.layout.shape[1]
+    x = x if x.lay.ndim == 2 else reshape(x, (1, -1))
+    count = x.lay.shape[1]
     w: Any = None
     if fweights is not None:
         _weights("fweights", "integral", fweights, count)
@@ -118,13 +117,13 @@ def corrcoef(input: Any) -> Any:
             [-1.,  1.]])
     """
     need_array("corrcoef", "input", 1, input)
-    if input.layout.ndim > 2:
+    if input.lay.ndim > 2:
         raise RuntimeError(
             "corrcoef(): expected input to have two or fewer dimensions but got an input with "
-            f"{input.layout.ndim} dimensions"
+            f"{input.lay.ndim} dimensions"
         )
     c = cov(input)
-    if not c.layout.ndim:
+    if not c.lay.ndim:
         return p.div(c, c)
     spread = p.sqrt(real(diagonal(c)))
     c = p.div(p.div(c, unsqueeze(spread, 1)), unsqueeze(spread, 0))

@@ -49,20 +49,20 @@ def cdist(
             raise RuntimeError(
                 f"cdist only supports floating-point dtypes, {argument} got: {SCALAR_NAMES[x.dtype.name]}"
             )
-        if x.layout.ndim < 2:
-            raise RuntimeError(f"cdist only supports at least 2D tensors, {argument} got: {x.layout.ndim}D")
+        if x.lay.ndim < 2:
+            raise RuntimeError(f"cdist only supports at least 2D tensors, {argument} got: {x.lay.ndim}D")
     if x1.dtype is not x2.dtype:
         raise RuntimeError(f"expected scalar type {TYPE_NAMES[x1.dtype]} but found {TYPE_NAMES[x2.dtype]}")
     need_same("cdist", x1, x2, "x1", "x2")
-    columns, other = x1.layout.shape[-1], x2.layout.shape[-1]
+    columns, other = x1.lay.shape[-1], x2.lay.shape[-1]
     if columns != other:
         raise RuntimeError(f"X1 and X2 must have the same number of columns. X1: {columns} X2: {other}")
     if p < 0:
         raise RuntimeError("cdist only supports non-negative p values")
     x1, x2 = batch_together(x1, x2)
-    rows, others = x1.layout.shape[-2], x2.layout.shape[-2]
-    if not columns or not x1.layout.numel or not x2.layout.numel:
-        nothing = zeros((*x1.layout.shape[:-1], others), dtype=x1.dtype, device=x1.device)
+    rows, others = x1.lay.shape[-2], x2.lay.shape[-2]
+    if not columns or not x1.lay.numel or not x2.lay.numel:
+        nothing = zeros((*x1.lay.shape[:-1], others), dtype=x1.dtype, device=x1.device)
         return nothing + (r.sum(x1) + r.sum(x2))  # zero, and part of the graph
     many = compute_mode == _MODES[0] and (rows > _FEW or others > _FEW)
     if p == 2 and (many or compute_mode == _MODES[1]):
@@ -89,13 +89,13 @@ def pdist(input: Any, p: float = 2.0) -> Any:
     tensor([1., 3., 2.])
     """
     need_array("pdist", "input", 1, input)
-    if input.layout.ndim != 2:
-        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.layout.ndim}D")
+    if input.lay.ndim != 2:
+        raise RuntimeError(f"pdist only supports 2D tensors, got: {input.lay.ndim}D")
     if not input.dtype.is_floating_point:
         raise RuntimeError("pdist only supports floating-point dtypes")
     if p < 0:
         raise RuntimeError("pdist only supports non-negative p values")
-    n, columns = input.layout.shape
+    n, columns = input.lay.shape
     if n <= 1 or not columns:
         nothing = zeros(n * max(n - 1, 0) // 2, dtype=input.dtype, device=input.device)
         return nothing + r.sum(input)  # without elements, or zero; and part of the graph
@@ -104,6 +104,6 @@ def pdist(input: Any, p: float = 2.0) -> Any:
 
 def _upper(square: Any) -> Any:
     """Return the elements above the diagonal, row by row."""
-    n = square.layout.shape[0]
+    n = square.lay.shape[0]
     rows, columns = triu_indices(n, n, 1, device=square.device)
     return index_select(reshape(square, (-1,)), 0, p.add(p.mul(rows, n), columns))

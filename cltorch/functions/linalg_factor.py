@@ -170,7 +170,7 @@ def geqrf(input: Any, *, out: Any = None) -> Any:
     [torch.Size([3, 2]), torch.Size([2])]
     """
     need_array("geqrf", "input", 1, input)
-    if input.layout.ndim < 2:
+    if input.lay.ndim < 2:
         raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
     need_full("torch.geqrf", input, "geqrf_cpu")
     results = apply(ops.Geqrf, input)
@@ -179,10 +179,8 @@ def geqrf(input: Any, *, out: Any = None) -> Any:
 
 # ---- LU ----------------------------------------------------------------------------------------------------------
 def _lu(name: str, A: Any, pivot: bool) -> Any:
-    if A.layout.ndim < 2:
-        raise RuntimeError(
-            f"{name}: Expected tensor with 2 or more dimensions. Got size: {list(A.layout.shape)} instead"
-        )
+    if A.lay.ndim < 2:
+        raise RuntimeError(f"{name}: Expected tensor with 2 or more dimensions. Got size: {list(A.lay.shape)} instead")
     if not pivot and A.device.type == "cpu":
         raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
     need_full(name, A, "lu_cpu")
@@ -234,18 +232,18 @@ def pivot_rows(pivots: Any, rows: int) -> tuple[Any, Any]:
 
 def take_rows(x: Any, order: Any) -> Any:
     """Return the rows of matrices in another order, one for each matrix."""
-    return gather(x, x.layout.ndim - 2, expand(unsqueeze(order, -1), x.layout.shape))
+    return gather(x, x.lay.ndim - 2, expand(unsqueeze(order, -1), x.lay.shape))
 
 
 def _permutation(LU: Any, pivots: Any) -> Any:
-    rows = LU.layout.shape[-2]
+    rows = LU.lay.shape[-2]
     unit = eye(rows, dtype=LU.dtype, device=LU.device)
     inverse = pivot_rows(pivots, rows)[1]
-    return take_rows(expand(unit, (*inverse.layout.shape, rows)), inverse)
+    return take_rows(expand(unit, (*inverse.lay.shape, rows)), inverse)
 
 
 def _factors(LU: Any) -> tuple[Any, Any]:
-    rows, columns = LU.layout.shape[-2:]
+    rows, columns = LU.lay.shape[-2:]
     k = min(rows, columns)
     unit = eye(rows, k, dtype=LU.dtype, device=LU.device)
     return p.add(tril(narrow(LU, -1, 0, k), -1), unit), triu(narrow(LU, -2, 0, k))
@@ -288,7 +286,7 @@ def lu_unpack(
             "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype.\n"
             "Note: this function is intended to be used with the output produced by torch.linalg.lu_factor"
         )
-    if unpack_pivots and LU_pivots.layout.shape[:-1] != LU_data.layout.shape[:-2]:
+    if unpack_pivots and LU_pivots.lay.shape[:-1] != LU_data.lay.shape[:-2]:
         raise RuntimeError("torch.lu_unpack: LU_data and LU_pivots must have the same batch dimensions")
     none = empty(0, dtype=LU_data.dtype, device=LU_data.device)
     P = _permutation(LU_data, LU_pivots) if unpack_pivots else none

@@ -63,11 +63,11 @@ def linalg_lu_solve(
     need_matrix(name, B, "B")
     need_same(name, LU, B, "LU")
     need_fitting(name, LU, B, left)
-    if pivots.layout.ndim < 1 or pivots.layout.shape[-1] != LU.layout.shape[-1]:
+    if pivots.lay.ndim < 1 or pivots.lay.shape[-1] != LU.lay.shape[-1]:
         raise RuntimeError(f"{name}: Number of pivots per batch should be same as the dimension of the matrix")
-    if tuple(pivots.layout.shape) != tuple(LU.layout.shape[:-1]):
+    if tuple(pivots.lay.shape) != tuple(LU.lay.shape[:-1]):
         raise RuntimeError(f"{name}: Batch dimensions of pivots should match batch dimensions of LU")
-    order, back = (unsqueeze(x, -1) for x in pivot_rows(pivots, LU.layout.shape[-1]))
+    order, back = (unsqueeze(x, -1) for x in pivot_rows(pivots, LU.lay.shape[-1]))
     X = B if left else flip(B)
     LU, X, order, back = batch_together(LU, X, order, back)
     if adjoint:
@@ -103,16 +103,14 @@ def lu_solve(b: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> Any:
 def _fit_cholesky(B: Any, L: Any) -> None:
     for argument, x in (("b", B), ("u", L)):
         need_array("cholesky_solve", argument, 1, x)
-        if x.layout.ndim < 2:
-            raise RuntimeError(
-                f"{argument} should have at least 2 dimensions, but has {x.layout.ndim} dimensions instead"
-            )
+        if x.lay.ndim < 2:
+            raise RuntimeError(f"{argument} should have at least 2 dimensions, but has {x.lay.ndim} dimensions instead")
     need_square("cholesky_solve", L)
-    rows, n = B.layout.shape[-2], L.layout.shape[-1]
+    rows, n = B.lay.shape[-2], L.lay.shape[-1]
     if rows != n:
         raise RuntimeError(
             f"Incompatible matrix sizes for cholesky_solve: each A matrix is {n} by {n} but each b matrix is {rows} by "
-            f"{B.layout.shape[-1]}"
+            f"{B.lay.shape[-1]}"
         )
     if B.dtype is not L.dtype:
         raise RuntimeError(
@@ -153,12 +151,12 @@ def cholesky_inverse(L: Any, upper: bool = False, *, out: Any = None) -> Any:
     need_full("cholesky_inverse", L, "cholesky_inverse_out_cpu")
     diagonals = diagonal(L, 0, -2, -1)
     zero = np.zeros(diagonals.shape, bool) if L.device.type == "meta" else values(diagonals) == 0
-    n = L.layout.shape[-1]
+    n = L.lay.shape[-1]
     if zero.any():
         at = zero.reshape(-1, n).any(1).argmax()
-        batch = f"(Batch element {at}): " if L.layout.ndim > 2 else ""
+        batch = f"(Batch element {at}): " if L.lay.ndim > 2 else ""
         raise LinAlgError(f"cholesky_inverse: {batch}" + SINGULAR.format(info=zero.reshape(-1, n)[at].argmax() + 1))
-    unit = expand(eye(n, dtype=L.dtype, device=L.device), L.layout.shape)
+    unit = expand(eye(n, dtype=L.dtype, device=L.device), L.lay.shape)
     return store_one("cholesky_inverse", out, cholesky_solve(unit, L, upper))
 
 
@@ -178,19 +176,19 @@ def linalg_ldl_solve(LD: Any, pivots: Any, B: Any, *, hermitian: bool = False, o
     need_array("linalg_ldl_solve", "B", 3, B)
     name = "torch.linalg.ldl_solve"
     need_square(name, LD, "LD")
-    if B.layout.ndim < 2:
+    if B.lay.ndim < 2:
         raise RuntimeError(
-            f"{name}: Expected B to have at least 2 dimensions, but it has {B.layout.ndim} dimensions instead"
+            f"{name}: Expected B to have at least 2 dimensions, but it has {B.lay.ndim} dimensions instead"
         )
     if pivots.dtype.family not in "iu":
         raise RuntimeError(f"{name}: Expected pivots to be integers. Got {SCALAR_NAMES[pivots.dtype.name]}")
-    if tuple(pivots.layout.shape) != tuple(LD.layout.shape[:-1]):
+    if tuple(pivots.lay.shape) != tuple(LD.lay.shape[:-1]):
         raise RuntimeError(
             f"{name}: Expected LD.shape[:-1] and pivots.shape to be the same, but got pivots with shape "
-            f"{list(pivots.layout.shape)} instead"
+            f"{list(pivots.lay.shape)} instead"
         )
-    if B.layout.shape[-2] != LD.layout.shape[-1]:
-        n, (rows, columns) = LD.layout.shape[-1], B.layout.shape[-2:]
+    if B.lay.shape[-2] != LD.lay.shape[-1]:
+        n, (rows, columns) = LD.lay.shape[-1], B.lay.shape[-2:]
         raise RuntimeError(
             f"Incompatible matrix sizes for {name}: each A matrix is {n} by {n} but each b matrix is {rows} by "
             f"{columns}"

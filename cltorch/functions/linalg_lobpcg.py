@@ -61,17 +61,17 @@ def lobpcg(
     """
     need_array("lobpcg", "A", 1, A)
     need_full("lobpcg", A)
-    m = A.layout.shape[-1]
-    if A.layout.ndim < 2 or A.layout.shape[-2] != m:
-        raise ValueError(f"lobpcg: A must be (batches of) square matrices, but has the shape {list(A.layout.shape)}")
+    m = A.lay.shape[-1]
+    if A.lay.ndim < 2 or A.lay.shape[-2] != m:
+        raise ValueError(f"lobpcg: A must be (batches of) square matrices, but has the shape {list(A.lay.shape)}")
     if method not in (None, "basic", "ortho"):
         raise ValueError(f"lobpcg: method must be 'basic' or 'ortho', but got {method!r}")
     if tracker is not None:
         raise NotImplementedError("lobpcg: a tracker is not supported")
     if B is not None and needs_grad(B):
         raise ValueError("lobpcg: gradients are not supported where B is given")
-    k = (1 if X is None else X.layout.shape[-1]) if k is None else k
-    n = X.layout.shape[-1] if X is not None else k if n is None else n
+    k = (1 if X is None else X.lay.shape[-1]) if k is None else k
+    n = X.lay.shape[-1] if X is not None else k if n is None else n
     if m < 3 * n:
         raise ValueError(
             f"LOBPCG algorithm is not applicable when the number of A rows (={m}) is smaller than 3 x the number of "
@@ -80,7 +80,7 @@ def lobpcg(
     tol = dtypes.finfo(A.dtype).eps ** 0.5 if tol is None else tol
     steps = 1000 if niter is None else niter
     sign = -1.0 if largest or largest is None else 1.0
-    batch = A.layout.shape[:-2]
+    batch = A.lay.shape[:-2]
     with no_grad():
         first = X if X is not None else randn(*batch, m, n, dtype=A.dtype, device=A.device)
         found = [
@@ -104,9 +104,9 @@ def _each(x: Any, batch: Any) -> list[Any]:
         count *= size
     if x is None:
         return [None] * count
-    if x.layout.ndim == 2:
+    if x.lay.ndim == 2:
         return [x] * count
-    flat = reshape(x, (count, *x.layout.shape[-2:]))
+    flat = reshape(x, (count, *x.lay.shape[-2:]))
     return [flat[i] for i in range(count)]
 
 
@@ -116,13 +116,13 @@ def _basis(S: Any, BS: Any) -> Any:
     scale = p.rsqrt(p.clamp_min(diagonal(gram), 1e-30))
     w, U = linalg_eigh(p.mul(p.mul(gram, unsqueeze(scale, 1)), unsqueeze(scale, 0)))
     lost = int(r.sum(p.le(w, 10 * dtypes.finfo(w.dtype).eps * w[-1])).item())
-    w, U = narrow(w, 0, lost, w.layout.numel - lost), narrow(U, 1, lost, w.layout.numel - lost)
+    w, U = narrow(w, 0, lost, w.lay.numel - lost), narrow(U, 1, lost, w.lay.numel - lost)
     return p.mul(p.mul(U, unsqueeze(scale, 1)), p.rsqrt(w))
 
 
 def _iterate(A: Any, B: Any, X: Any, iK: Any, steps: int, tol: float, sign: float) -> tuple[Any, Any]:
     """Return eigenvalues and vectors of one matrix; ``sign`` -1 seeks the largest ones, 1 the smallest."""
-    n = X.layout.shape[-1]
+    n = X.lay.shape[-1]
     size = linalg_matrix_norm(A)
     size_b = 1.0 if B is None else linalg_matrix_norm(B)
 
@@ -156,7 +156,7 @@ def _differentiable(A: Any, E: Any, V: Any) -> tuple[Any, Any]:
     values = p.add(E, r.sum(p.mul(V, change), -2))
     columns = unsqueeze(flip(V), -1)  # (…, k, m, 1)
     projector = matmul(columns, flip(columns))
-    unit = eye(A.layout.shape[-1], dtype=A.dtype, device=A.device)
+    unit = eye(A.lay.shape[-1], dtype=A.dtype, device=A.device)
     shifted = p.sub(p.mul(unsqueeze(unsqueeze(E, -1), -1), unit), unsqueeze(still, -3))
     across = matmul(p.sub(unit, projector), unsqueeze(flip(change), -1))
     turn = solve_matrices(p.add(shifted, projector), across)[0]

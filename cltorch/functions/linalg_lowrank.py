@@ -22,7 +22,7 @@ __all__ = ["pca_lowrank", "svd_lowrank"]
 
 def _basis(A: Any, q: int, niter: int) -> Any:
     """Return an orthonormal basis of nearly the range of A, of q columns (algorithms 4.3 and 4.4)."""
-    x = matmul(A, randn(A.layout.shape[-1], q, dtype=A.dtype, device=A.device))
+    x = matmul(A, randn(A.lay.shape[-1], q, dtype=A.dtype, device=A.device))
     Q = linalg_qr(x).Q
     for _ in range(niter):
         Q = linalg_qr(matmul(flip(A), Q)).Q
@@ -43,8 +43,8 @@ def svd_lowrank(A: Any, q: int | None = 6, niter: int | None = 2, M: Any = None)
     need_matrix("svd_lowrank", A)
     q, niter = 6 if q is None else q, 2 if niter is None else niter
     if M is not None:
-        A = p.sub(A, broadcast_to(M, A.layout.shape))
-    m, n = A.layout.shape[-2:]
+        A = p.sub(A, broadcast_to(M, A.lay.shape))
+    m, n = A.lay.shape[-2:]
     wide = m < n
     A = flip(A) if wide else A
     Q = _basis(A, q, niter)
@@ -64,7 +64,7 @@ def pca_lowrank(A: Any, q: int | None = None, center: bool = True, niter: int = 
     torch.Size([3, 3])
     """
     need_array("pca_lowrank", "A", 1, A)
-    m, n = A.layout.shape[-2:]
+    m, n = A.lay.shape[-2:]
     if q is None:
         q = min(6, m, n)
     elif not 0 <= q <= min(m, n):

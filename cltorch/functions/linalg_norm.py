@@ -31,7 +31,7 @@ def _pair(name: str, x: Any, dim: Any) -> tuple[int, int]:
     given = tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
     if len(given) != 2:
         raise RuntimeError(f"{name}: dim must be a 2-tuple. Got {' '.join(map(str, given))}")
-    a, b = (wrap_dim(read_int(name, "dim", 3, d), x.layout.ndim) for d in given)
+    a, b = (wrap_dim(read_int(name, "dim", 3, d), x.lay.ndim) for d in given)
     if a == b:
         raise RuntimeError(f"{name}: dims must be different. Got ({given[0]}, {given[1]})")
     return a, b
@@ -65,7 +65,7 @@ def linalg_matrix_norm(
     x = to(A, t)
     if ord == "fro":
         return store_one(name, out, vector_norm(x, 2, (rows, columns), keepdim))
-    if not x.layout.numel and not isinstance(ord, str) and ord > 0:
+    if not x.lay.numel and not isinstance(ord, str) and ord > 0:
         return store_one(name, out, vector_norm(x, 2, (rows, columns), keepdim))  # zeros, which have a gradient
     if ord in ("nuc", 2, -2):
         if t.itemsize == 2:
@@ -102,16 +102,16 @@ def linalg_norm(
     tensor(7.)
     """
     need_array("linalg.norm", "A", 1, A)
-    if dim is None and ord is not None and A.layout.ndim not in (1, 2):
+    if dim is None and ord is not None and A.lay.ndim not in (1, 2):
         raise RuntimeError(
-            f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.layout.ndim}D."
+            f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A.lay.ndim}D."
         )
     if dim is not None and isinstance(dim, (tuple, list)) and len(dim) not in (1, 2):
         raise RuntimeError(f"linalg.norm: If dim is specified, it must be of length 1 or 2. Got {list(dim)}")
     if isinstance(ord, str):
         pair = (-2, -1) if dim is None else dim
         return linalg_matrix_norm(A, ord, pair, keepdim, dtype=dtype, out=out)
-    both = A.layout.ndim == 2 if dim is None else isinstance(dim, (tuple, list)) and len(dim) == 2
+    both = A.lay.ndim == 2 if dim is None else isinstance(dim, (tuple, list)) and len(dim) == 2
     if ord is not None and both:
         return linalg_matrix_norm(A, ord, (0, 1) if dim is None else dim, keepdim, dtype=dtype, out=out)
     return vector_norm(A, 2 if ord is None else ord, dim, keepdim, dtype=dtype, out=out)
@@ -140,8 +140,8 @@ def norm_except_dim(v: Any, pow: int = 2, dim: int = 0) -> Any:
     need_array("norm_except_dim", "v", 1, v)
     if dim == -1:
         return vector_norm(v, pow)
-    d = wrap_dim(dim, v.layout.ndim)
-    others = tuple(i for i in range(v.layout.ndim) if i != d)
+    d = wrap_dim(dim, v.lay.ndim)
+    others = tuple(i for i in range(v.lay.ndim) if i != d)
     return vector_norm(v, pow, others, True) if others else vector_norm(unsqueeze(v, -1), pow, -1)
 
 
@@ -178,14 +178,14 @@ def _cond(A: Any, ord: Any) -> Any:
     need_matrix("linalg.cond", A, "")
     if ord not in (None, "fro", "nuc", 1, -1, 2, -2, math.inf, -math.inf):
         raise RuntimeError(f"linalg.cond got an invalid norm type: {ord}")
-    if not A.layout.numel:
-        return zeros(A.layout.shape[:-2], dtype=A.dtype.to_real(), device=A.device)
+    if not A.lay.numel:
+        return zeros(A.lay.shape[:-2], dtype=A.dtype.to_real(), device=A.device)
     if ord in (None, 2, -2):
         S = linalg_svdvals(A)
-        k = S.layout.shape[-1]
+        k = S.lay.shape[-1]
         first, last = S.select(-1, 0), S.select(-1, k - 1)
         return p.div(last, first) if ord == -2 else p.div(first, last)
-    m, n = A.layout.shape[-2:]
+    m, n = A.lay.shape[-2:]
     if m != n:
         word = f"{ord:g}" if not isinstance(ord, str) else ord
         raise RuntimeError(
@@ -218,9 +218,9 @@ def _renorm(x: Any, order: float, dim: int, maxnorm: float) -> Any:
         raise RuntimeError("renorm: non-positive-norm not supported")
     if maxnorm < 0:
         raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm:g}")
-    if x.layout.ndim < 2:
-        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {x.layout.ndim} dimensions")
-    d = wrap_dim(dim, x.layout.ndim)
+    if x.lay.ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {x.lay.ndim} dimensions")
+    d = wrap_dim(dim, x.lay.ndim)
     others = tuple(i for i in read_dims("renorm", x, None) if i != d)
     length = vector_norm(x, order, others, True)
     factor = p.where(p.gt(length, maxnorm), p.div(maxnorm, p.add(length, 1e-7)), 1.0)

@@ -70,7 +70,7 @@ def linalg_matrix_exp(A: Any) -> Any:
     need_floating("linalg.matrix_exp", A)
     if A.dtype.itemsize == 2:
         return to(linalg_matrix_exp(to(A, dtypes.float32)), A.dtype)
-    if not A.layout.numel:
+    if not A.lay.numel:
         return p.clone(A)
     block, blocks, limit = _TAYLOR[A.dtype.to_real().name]
     size = amax(vector_norm(A.detach(), 1, -2), -1)
@@ -86,7 +86,7 @@ def linalg_matrix_exp(A: Any) -> Any:
 
 def _taylor(x: Any, block: int, blocks: int) -> Any:
     """Return the sum of x^i / i! up to the power block * blocks, with few products."""
-    powers = [eye(x.layout.shape[-1], dtype=x.dtype, device=x.device), x]
+    powers = [eye(x.lay.shape[-1], dtype=x.dtype, device=x.device), x]
     for _ in range(block - 1):
         powers.append(matmul(powers[-1], x))
     result: Any = None
@@ -121,27 +121,27 @@ def _reflectors(name: str, x: Any, tau: Any) -> tuple[Any, Any]:
     T = (I + diag(tau) U)⁻¹ diag(tau), where U is the strictly upper part of Vᴴ V.
     Source: Joffrain et al., Accumulating Householder transformations, revisited, ACM TOMS 32(2), 2006
     """
-    if x.layout.ndim < 2:
+    if x.lay.ndim < 2:
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
-    if x.layout.shape[-1] < tau.layout.shape[-1]:
+    if x.lay.shape[-1] < tau.lay.shape[-1]:
         raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
-    if tau.layout.ndim != x.layout.ndim - 1:
+    if tau.lay.ndim != x.lay.ndim - 1:
         raise RuntimeError(
-            f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to {tau.layout.ndim} "
-            f"and input.ndim is equal to {x.layout.ndim}"
+            f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to {tau.lay.ndim} "
+            f"and input.ndim is equal to {x.lay.ndim}"
         )
-    if tuple(tau.layout.shape[:-1]) != tuple(x.layout.shape[:-2]):
+    if tuple(tau.lay.shape[:-1]) != tuple(x.lay.shape[:-2]):
         raise RuntimeError(
             f"{name}: Expected batch dimensions of tau to be equal to input.shape[:-2], but got "
-            f"{list(tau.layout.shape[:-1])}"
+            f"{list(tau.lay.shape[:-1])}"
         )
     if tau.dtype is not x.dtype:
         have = (SCALAR_NAMES[y.dtype.name] for y in (tau, x))
         raise RuntimeError("{}: tau dtype {} does not match input dtype {}".format(name, *have))
     need_full(name, x, "orgqr_cpu")
-    k = tau.layout.shape[-1]
+    k = tau.lay.shape[-1]
     v = narrow(x, -1, 0, k)
-    v = p.add(tril(v, -1), eye(v.layout.shape[-2], k, dtype=x.dtype, device=x.device))
+    v = p.add(tril(v, -1), eye(v.lay.shape[-2], k, dtype=x.dtype, device=x.device))
     unit = eye(k, dtype=x.dtype, device=x.device)
     column = unsqueeze(tau, -1)
     inner = p.mul(column, triu(matmul(adjoint(v), v), 1))
@@ -164,10 +164,10 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
     need_array("linalg_householder_product", "tau", 2, tau)
     name = "torch.linalg.householder_product"
     need_array(name, "input", 1, A)
-    if A.layout.ndim >= 2 and A.layout.shape[-2] < A.layout.shape[-1]:
+    if A.lay.ndim >= 2 and A.lay.shape[-2] < A.lay.shape[-1]:
         raise RuntimeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]")
     v, t = _reflectors(name, A, tau)
-    rows, columns = A.layout.shape[-2:]
+    rows, columns = A.lay.shape[-2:]
     # turned over on the way, so that the result lies by columns as LAPACK's does
     unit = flip(eye(columns, rows, dtype=A.dtype, device=A.device))
     first = adjoint(narrow(v, -2, 0, columns))
@@ -205,14 +205,14 @@ def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool =
     need_array("ormqr", "tau", 2, tau)
     need_array("ormqr", "other", 3, other)
     name = "torch.ormqr"
-    if input.layout.ndim < 2:
+    if input.lay.ndim < 2:
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
-    if other.layout.ndim < 2:
+    if other.lay.ndim < 2:
         raise RuntimeError(f"{name}: other must have at least 2 dimensions.")
     side = -2 if left else -1
-    if input.layout.ndim >= 2 and other.layout.shape[side] != input.layout.shape[-2]:
+    if input.lay.ndim >= 2 and other.lay.shape[side] != input.lay.shape[-2]:
         raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
-    if tau.layout.ndim and tau.layout.shape[-1] != min(other.layout.shape[side], input.layout.shape[-1]):
+    if tau.lay.ndim and tau.lay.shape[-1] != min(other.lay.shape[side], input.lay.shape[-1]):
         raise RuntimeError(f"{name}: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
     v, t = _reflectors(name, input, tau)
     t = adjoint(t) if transpose else t
@@ -225,10 +225,10 @@ def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool =
 
 # ---- vectors -----------------------------------------------------------------------------------------------------
 def _powers(x: Any, count: int) -> Any:
-    one = ones((*x.layout.shape, 1), dtype=x.dtype, device=x.device)
+    one = ones((*x.lay.shape, 1), dtype=x.dtype, device=x.device)
     if count == 1:
         return one
-    many = expand(unsqueeze(x, -1), (*x.layout.shape, count - 1))
+    many = expand(unsqueeze(x, -1), (*x.lay.shape, count - 1))
     return cat([one, cumprod(many, -1)], -1)
 
 
@@ -253,12 +253,12 @@ def linalg_vander(x: Any, *, N: int | None = None) -> Any:
     """
     need_array("linalg.vander", "x", 1, x)
     x = _to_powers("linalg.vander", x)
-    if (x.layout.shape[-1] if x.layout.ndim else 1) <= 1 if N is None else N <= 1:
+    if (x.lay.shape[-1] if x.lay.ndim else 1) <= 1 if N is None else N <= 1:
         raise RuntimeError("N must be greater than 1.")
-    x = x if x.layout.ndim else x.reshape(1)  # PyTorch takes a number for a vector
-    count = x.layout.shape[-1] if N is None else N
-    if x.layout.numel * count * x.dtype.itemsize >= 2**63:
-        raise RuntimeError(f"Storage size calculation overflowed with sizes={[*x.layout.shape, count]}")
+    x = x if x.lay.ndim else x.reshape(1)  # PyTorch takes a number for a vector
+    count = x.lay.shape[-1] if N is None else N
+    if x.lay.numel * count * x.dtype.itemsize >= 2**63:
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={[*x.lay.shape, count]}")
     return _powers(x, count)
 
 
@@ -275,14 +275,14 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
             [9, 3, 1]])
     """
     need_array("vander", "x", 1, x)
-    if x.layout.ndim != 1:
+    if x.lay.ndim != 1:
         raise RuntimeError("x must be a one-dimensional tensor.")
-    count = x.layout.numel if N is None else N
+    count = x.lay.numel if N is None else N
     if count < 0:
         raise RuntimeError("N must be non-negative.")
     x = to(x, dtypes.int64) if x.dtype is dtypes.bool_ else _to_powers("vander", x)
     if not count:
-        return empty((x.layout.numel, 0), dtype=x.dtype, device=x.device)
+        return empty((x.lay.numel, 0), dtype=x.dtype, device=x.device)
     found = _powers(x, count)
     return found if increasing else reverse(found, (-1,))
 
@@ -303,7 +303,7 @@ def linalg_vecdot(x: Any, y: Any, *, dim: int = -1, out: Any = None) -> Any:
     need_array(name, "y", 2, y)
     need_floating(name, x)
     need_same(name, x, y, "x", "y")
-    shape = broadcast_shapes(x.layout.shape, y.layout.shape)
+    shape = broadcast_shapes(x.lay.shape, y.lay.shape)
     d = wrap_dim(dim, len(shape))
     return store("linalg_vecdot", out, r.sum(p.mul(conj(x), y), d))
 

@@ -56,8 +56,8 @@ def solve_triangle(A: Any, B: Any, upper: bool, unit: bool, by_rows: bool = Fals
 # ---- general matrices --------------------------------------------------------------------------------------------
 def is_vector(A: Any, B: Any) -> bool:
     """Return whether B is a batch of vectors to a batch of matrices A, as PyTorch decides it."""
-    n = B.layout.ndim
-    return n == 1 or (A.layout.ndim - 1 == n and tuple(B.layout.shape) == tuple(A.layout.shape[:-1]))
+    n = B.lay.ndim
+    return n == 1 or (A.lay.ndim - 1 == n and tuple(B.lay.shape) == tuple(A.lay.shape[:-1]))
 
 
 def _solve(A: Any, B: Any, left: bool) -> tuple[Any, Any]:
@@ -199,7 +199,7 @@ def linalg_solve_triangular(
 
 def _copied(A: Any, X: Any) -> Any:
     """Return a copy of the matrices, as many as there are solutions."""
-    whole = flip(expand(A, (*X.layout.shape[:-2], *A.layout.shape[-2:])))
+    whole = flip(expand(A, (*X.lay.shape[:-2], *A.lay.shape[-2:])))
     return flip(clone(whole, memory_format=contiguous_format))
 
 
@@ -225,16 +225,16 @@ def triangular_solve(
     need_array("triangular_solve", "b", 1, b)
     need_array("triangular_solve", "A", 2, A)
     for argument, x in (("b", b), ("A", A)):
-        if x.layout.ndim < 2:
+        if x.lay.ndim < 2:
             raise RuntimeError(
                 f"torch.triangular_solve: Expected {argument} to have at least 2 dimensions, but it has "
-                f"{x.layout.ndim} dimensions instead"
+                f"{x.lay.ndim} dimensions instead"
             )
     need_square("triangular_solve", A)
     need_same("triangular_solve", b, A, "b", "A")
     need_full("triangular_solve", A, "triangular_solve_cpu")
-    if A.layout.shape[-1] != b.layout.shape[-2]:
-        sizes = [f"{x.layout.shape[-2]} by {x.layout.shape[-1]}" for x in (A, b)]
+    if A.lay.shape[-1] != b.lay.shape[-2]:
+        sizes = [f"{x.lay.shape[-2]} by {x.lay.shape[-1]}" for x in (A, b)]
         raise RuntimeError(
             f"Incompatible matrix sizes for triangular_solve: each A matrix is {sizes[0]} but each b matrix is "
             f"{sizes[1]}"
@@ -260,7 +260,7 @@ def linalg_tensorinv(A: Any, ind: int = 2, *, out: Any = None) -> Any:
     need_array("linalg.tensorinv", "A", 1, A)
     if ind <= 0:
         raise RuntimeError(f"Expected a strictly positive integer for 'ind', but got {ind}")
-    first, last = A.layout.shape[:ind], A.layout.shape[ind:]
+    first, last = A.lay.shape[:ind], A.lay.shape[ind:]
     rows, columns = math.prod(first), math.prod(last)
     if rows != columns:
         raise RuntimeError(
@@ -287,10 +287,10 @@ def linalg_tensorsolve(A: Any, B: Any, dims: Any = None, *, out: Any = None) -> 
     need_array("linalg.tensorsolve", "A", 1, A)
     need_array("linalg.tensorsolve", "B", 2, B)
     if dims is not None:
-        A = movedim(A, tuple(dims), tuple(range(A.layout.ndim - len(dims), A.layout.ndim)))
-    n = B.layout.ndim
-    last = A.layout.shape[n:]
-    rows, columns = B.layout.numel, math.prod(last)
+        A = movedim(A, tuple(dims), tuple(range(A.lay.ndim - len(dims), A.lay.ndim)))
+    n = B.lay.ndim
+    last = A.lay.shape[n:]
+    rows, columns = B.lay.numel, math.prod(last)
     if rows != columns:
         raise RuntimeError(
             "Expected self to satisfy the requirement prod(self.shape[other.ndim:]) == prod(self.shape[:other.ndim]), "

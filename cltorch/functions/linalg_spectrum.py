@@ -189,7 +189,7 @@ def svd(input: Any, some: bool = True, compute_uv: bool = True, *, out: Any = No
     """
     U, S, Vh = _svd(input, not some, compute_uv)
     if not compute_uv:
-        *batch, m, n = input.layout.shape
+        *batch, m, n = input.lay.shape
         U, V = (zeros((*batch, k, k), dtype=input.dtype, device=S.device) for k in (m, n))
     else:
         V = adjoint(Vh)
@@ -218,8 +218,8 @@ def linalg_matrix_rank(
         atol, rtol = tol, 0.0
     _check_tolerances("torch.linalg.matrix_rank", A, atol=atol, rtol=rtol)
     A = A.detach()
-    if not A.layout.numel:
-        return store_one("linalg_matrix_rank", out, zeros(A.layout.shape[:-2], dtype=dtypes.int64, device=A.device))
+    if not A.lay.numel:
+        return store_one("linalg_matrix_rank", out, zeros(A.lay.shape[:-2], dtype=dtypes.int64, device=A.device))
     S = p.abs(_eigh(A, "L", False)[0]) if hermitian else _svd(A, False, False)[1]
     least = unsqueeze(_tolerance(A, amax(S, -1), atol, rtol), -1)
     return store_one("linalg_matrix_rank", out, r.sum(p.gt(S, least), -1))
@@ -233,12 +233,12 @@ def _check_tolerances(name: str, A: Any, **given: Any) -> None:
                 raise RuntimeError(
                     f"{name}: {what} tensor of complex type is not supported. Got {SCALAR_NAMES[x.dtype.name]}"
                 )
-            broadcast_shapes(x.layout.shape, A.layout.shape[:-2])
+            broadcast_shapes(x.lay.shape, A.lay.shape[:-2])
 
 
 def _tolerance(A: Any, largest: Any, atol: Any, rtol: Any) -> Any:
     """Return the tolerances that count singular values as zero, on A's device."""
-    default = dtypes.finfo(A.dtype).eps * max(A.layout.shape[-2:])
+    default = dtypes.finfo(A.dtype).eps * max(A.lay.shape[-2:])
     if rtol is None:
         if isinstance(atol, Array):
             rtol = p.where(p.gt(atol, 0), 0.0, full((), default, dtype=A.dtype.to_real(), device=A.device))
@@ -268,9 +268,9 @@ def linalg_pinv(
             [0.0000, 0.0000]])
     """
     need_array("linalg.pinv", "A", 1, A)
-    if A.layout.ndim < 2 or A.dtype not in _FULL:
+    if A.lay.ndim < 2 or A.dtype not in _FULL:
         raise RuntimeError(
-            f"linalg.pinv({SCALAR_NAMES[A.dtype.name]}{{{list(A.layout.shape)}}}): expected a tensor with 2 or more "
+            f"linalg.pinv({SCALAR_NAMES[A.dtype.name]}{{{list(A.lay.shape)}}}): expected a tensor with 2 or more "
             "dimensions of float, double, cfloat or cdouble types"
         )
     if hermitian:
@@ -313,9 +313,9 @@ def linalg_lstsq(
     name = "torch.linalg.lstsq"
     need_array(name, "A", 1, A)
     need_array(name, "B", 2, B)
-    if A.layout.ndim < 2:
+    if A.lay.ndim < 2:
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
-    if B.layout.ndim < 1:
+    if B.lay.ndim < 1:
         raise RuntimeError(f"{name}: other must have at least 1 dimension.")
     if A.dtype is not B.dtype:
         have = [SCALAR_NAMES[x.dtype.name] for x in (A, B)]
@@ -332,10 +332,10 @@ def linalg_lstsq(
     vector = is_vector(A, B)
     if vector:
         B = unsqueeze(B, -1)
-    rows, columns = A.layout.shape[-2:]
-    if B.layout.shape[-2] != rows:
+    rows, columns = A.lay.shape[-2:]
+    if B.lay.shape[-2] != rows:
         raise RuntimeError(f"{name}: input.size(-2) should match other.size(-2)")
-    broadcast_shapes(A.layout.shape[:-2], B.layout.shape[:-2])
+    broadcast_shapes(A.lay.shape[:-2], B.lay.shape[:-2])
     X, rank, S = apply(solve.Lstsq, A, B, rcond, driver)
     none = empty(0, dtype=A.dtype.to_real(), device=A.device)
     residuals = none
@@ -351,4 +351,4 @@ def linalg_lstsq(
 
 
 def _full_rank(rank: Any, columns: int) -> bool:
-    return rank.layout.numel > 0 and bool(p.eq(rank, columns).all())
+    return rank.lay.numel > 0 and bool(p.eq(rank, columns).all())

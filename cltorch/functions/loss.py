@@ -26,7 +26,7 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
     """Return the target, without its dimension where the scores have none for a batch, after PyTorch's checks."""
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
-    shape, given = tuple(input.layout.shape), tuple(target.layout.shape)
+    shape, given = tuple(input.lay.shape), tuple(target.lay.shape)
     if not shape:
         raise ValueError("Expected 1 or more dimensions (got 0)")
     if len(shape) == 1:
@@ -57,10 +57,10 @@ def _check(input: Any, target: Any, weight: Any, reduction: str) -> Any:
     if weight is not None:
         classes = shape[0] if len(shape) == 1 else shape[1]
         need_array("nll_loss", "weight", 3, weight)
-        if tuple(weight.layout.shape) != (classes,):
+        if tuple(weight.lay.shape) != (classes,):
             raise RuntimeError(
                 f"weight tensor should be defined either for all {classes} classes or no classes but got "
-                f"weight tensor of shape: {list(weight.layout.shape)}"
+                f"weight tensor of shape: {list(weight.lay.shape)}"
             )
         if weight.dtype is not input.dtype:
             raise RuntimeError(f"expected scalar type {TYPE_NAMES[input.dtype]} but found {TYPE_NAMES[weight.dtype]}")
@@ -90,10 +90,10 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     """
     target = _check(input, target, weight, reduction)
     if not input.dtype.is_floating_point:
-        kernel = "nll_loss_out_frame" if input.layout.ndim < 3 else "nll_loss2d_forward_out_frame"
+        kernel = "nll_loss_out_frame" if input.lay.ndim < 3 else "nll_loss2d_forward_out_frame"
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{TYPE_NAMES[input.dtype]}'")
     loss = apply(Nll, input, target, weight, ignore_index, reduction, 0.0)
-    return loss if input.layout.ndim < 3 else called(loss, "NllLoss2DBackward0")
+    return loss if input.lay.ndim < 3 else called(loss, "NllLoss2DBackward0")
 
 
 def cross_entropy(
@@ -115,7 +115,7 @@ def cross_entropy(
     label_smoothing = max(label_smoothing, 0.0)  # PyTorch takes what is below zero for none
     if not label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    shape, given = tuple(input.layout.shape), tuple(target.layout.shape)
+    shape, given = tuple(input.lay.shape), tuple(target.lay.shape)
     if shape == given:
         if reduction not in ("none", "mean", "sum"):
             raise ValueError(f"{reduction} is not a valid value for reduction")
@@ -133,24 +133,24 @@ def cross_entropy(
 
 
 def _probabilities(input: Any, target: Any, weight: Any, reduction: str, smooth: float) -> Any:
-    axis = 1 if input.layout.ndim > 1 else 0
-    classes = input.layout.shape[axis]
+    axis = 1 if input.lay.ndim > 1 else 0
+    classes = input.lay.shape[axis]
     if smooth:
         target = p.add(p.mul(target, 1 - smooth), smooth / classes)
     logp = p.mul(log_softmax(input, axis), target)
     if weight is not None:
-        if tuple(weight.layout.shape) != (classes,):
+        if tuple(weight.lay.shape) != (classes,):
             raise RuntimeError(
                 f"cross_entropy: weight tensor should be defined either for all {classes} classes or no classes but "
-                f"got weight tensor of shape: {list(weight.layout.shape)}"
+                f"got weight tensor of shape: {list(weight.lay.shape)}"
             )
-        line = [1] * input.layout.ndim
+        line = [1] * input.lay.ndim
         line[axis] = classes
         logp = p.mul(logp, reshape(weight, line))
     loss = p.neg(r.sum(logp, axis))
     if reduction == "none":
         return loss
     total = r.sum(loss)
-    if reduction == "mean" and not input.layout.numel:
+    if reduction == "mean" and not input.lay.numel:
         return p.mul(total, math.nan)
-    return total if reduction == "sum" else p.div(total, max(input.layout.numel // max(classes, 1), 1))
+    return total if reduction == "sum" else p.div(total, max(input.lay.numel // max(classes, 1), 1))

@@ -81,10 +81,10 @@ def _filled(input: Any, mask: Any, value: Any) -> Any:
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}")
     if isinstance(value, Array):
-        if value.layout.ndim:
+        if value.lay.ndim:
             raise RuntimeError(
                 "masked_fill only supports a 0-dimensional value tensor, but got tensor with "
-                f"{value.layout.ndim} dimension(s)."
+                f"{value.lay.ndim} dimension(s)."
             )
         if value.dtype.is_complex and not input.dtype.is_complex:
             raise no_room(input.dtype)
@@ -99,11 +99,11 @@ def masked_fill_(input: Any, mask: Any, value: Any) -> Any:
     """Set elements where the mask holds to a number."""
     if isinstance(input, Array):
         check_meeting(input, (mask,))
-    if isinstance(input, Array) and isinstance(mask, Array) and input.layout.overlaps():
+    if isinstance(input, Array) and isinstance(mask, Array) and input.lay.overlaps():
         warn_expanded("masked_fill_", "tensor[mask] = scalar")
         base = folded(input)
         overwrite.copy_(
-            base, _filled(base, reduce.any(expand(mask, input.layout.shape), zero_strides(input), True), value)
+            base, _filled(base, reduce.any(expand(mask, input.lay.shape), zero_strides(input), True), value)
         )
         return input
     return overwrite.copy_(input, _filled(input, mask, value))
@@ -124,7 +124,7 @@ def masked_select(input: Any, mask: Any, *, out: Any = None) -> Any:
     refuse("masked_select", input.dtype)
     if mask.dtype is not dtypes.bool_:
         raise RuntimeError("masked_select: expected BoolTensor for mask")
-    shape = broadcast_shapes(input.layout.shape, mask.layout.shape)
+    shape = broadcast_shapes(input.lay.shape, mask.lay.shape)
     found = find_nonzero(expand(mask, shape), flat=True)
     result = called(take_front(reshape(expand(input, shape), (-1,)), (found,)), "MaskedSelectBackward0")
     return result if out is None else p.into_out("masked_select", out, result, (input, mask))
@@ -151,12 +151,12 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
             f"{TYPE_NAMES[input.dtype]} and {TYPE_NAMES[source.dtype]}"
         )
     refuse("masked_scatter", input.dtype)
-    shape = broadcast_shapes(input.layout.shape, mask.layout.shape)
+    shape = broadcast_shapes(input.lay.shape, mask.lay.shape)
     if input.device.type == "meta":  # how many places there are is not known, nor needed
         return convert.clone(expand(input, shape), memory_format=contiguous_format)
     found = find_nonzero(expand(mask, shape), flat=True)
-    count = found.layout.shape[0]
-    if source.layout.numel < count:
+    count = found.lay.shape[0]
+    if source.lay.numel < count:
         raise RuntimeError("Number of elements of source < number of ones in mask")
     line = reshape(expand(input, shape), (-1,))
     changed = put_front(line, (found,), narrow(reshape(source, (-1,)), 0, 0, count), False)
@@ -166,9 +166,9 @@ def masked_scatter(input: Any, mask: Any, source: Any) -> Any:
 def masked_scatter_(input: Any, mask: Any, source: Any) -> Any:
     """Write the elements of ``source``, one after the other, where the mask holds."""
     need_array("masked_scatter_", "mask", 1, mask)
-    if tuple(broadcast_shapes(input.layout.shape, mask.layout.shape)) != tuple(input.layout.shape):
+    if tuple(broadcast_shapes(input.lay.shape, mask.lay.shape)) != tuple(input.lay.shape):
         raise RuntimeError(
-            f"output with shape {list(input.layout.shape)} doesn't match the broadcast shape "
-            f"{list(broadcast_shapes(input.layout.shape, mask.layout.shape))}"
+            f"output with shape {list(input.lay.shape)} doesn't match the broadcast shape "
+            f"{list(broadcast_shapes(input.lay.shape, mask.lay.shape))}"
         )
     return overwrite.copy_(input, masked_scatter(input, mask, source))

@@ -53,13 +53,13 @@ def check_operands(name: str, *given: tuple[str, Any]) -> None:
 
 def need_dim(argument: str, x: Any, n: int, what: str) -> None:
     """Raise RuntimeError for another number of dimensions."""
-    if x.layout.ndim != n:
-        raise RuntimeError(f"{argument} must be a {what}, but has {x.layout.ndim} dimensions: {list(x.layout.shape)}")
+    if x.lay.ndim != n:
+        raise RuntimeError(f"{argument} must be a {what}, but has {x.lay.ndim} dimensions: {list(x.lay.shape)}")
 
 
 def check_inner(a: Any, b: Any) -> None:
     """Raise RuntimeError where the sizes that a product of matrices sums over differ."""
-    (m, k), (k2, n) = a.layout.shape, b.layout.shape
+    (m, k), (k2, n) = a.lay.shape, b.lay.shape
     if k != k2:
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({m}x{k} and {k2}x{n})")
 
@@ -117,10 +117,10 @@ def check_batches(name: str, a: Any, b: Any) -> None:
     """Raise RuntimeError where operands are no batches of matrices that fit."""
     need_dim("batch1", a, 3, "3D tensor")
     need_dim("batch2", b, 3, "3D tensor")
-    if a.layout.shape[0] != b.layout.shape[0] or a.layout.shape[2] != b.layout.shape[1]:
+    if a.lay.shape[0] != b.lay.shape[0] or a.lay.shape[2] != b.lay.shape[1]:
         raise RuntimeError(
             "Expected size for first two dimensions of batch2 tensor to be: "
-            f"[{a.layout.shape[0]}, {a.layout.shape[2]}] but got: [{b.layout.shape[0]}, {b.layout.shape[1]}]."
+            f"[{a.lay.shape[0]}, {a.lay.shape[2]}] but got: [{b.lay.shape[0]}, {b.lay.shape[1]}]."
         )
 
 
@@ -153,12 +153,12 @@ def mv(input: Any, vec: Any, *, out: Any = None) -> Any:
     tensor([3., 7.])
     """
     check_operands("mv", ("self", input), ("vec", vec))
-    if input.layout.ndim != 2 or vec.layout.ndim != 1:
+    if input.lay.ndim != 2 or vec.lay.ndim != 1:
         raise RuntimeError(
-            f"vector + matrix @ vector expected, got 1, {input.layout.ndim}, {vec.layout.ndim}: "
-            f"{list(input.layout.shape)} @ {list(vec.layout.shape)}"
+            f"vector + matrix @ vector expected, got 1, {input.lay.ndim}, {vec.lay.ndim}: "
+            f"{list(input.lay.shape)} @ {list(vec.lay.shape)}"
         )
-    (n, k), size = input.layout.shape, vec.layout.shape[0]
+    (n, k), size = input.lay.shape, vec.lay.shape[0]
     if k != size:
         raise RuntimeError(f"size mismatch, got input ({n}), mat ({n}x{k}), vec ({size})")
     return finish("mv", apply(ops.Mv, input, vec), out)
@@ -175,12 +175,12 @@ def dot(input: Any, tensor: Any, *, out: Any = None) -> Any:
     tensor(7)
     """
     check_operands("dot", ("self", input), ("tensor", tensor))
-    if input.layout.ndim != 1 or tensor.layout.ndim != 1:
+    if input.lay.ndim != 1 or tensor.lay.ndim != 1:
         raise RuntimeError(
-            f"1D tensors expected, but got {input.layout.ndim}D and {tensor.layout.ndim}D tensors: "
-            f"{list(input.layout.shape)} and {list(tensor.layout.shape)}"
+            f"1D tensors expected, but got {input.lay.ndim}D and {tensor.lay.ndim}D tensors: "
+            f"{list(input.lay.shape)} and {list(tensor.lay.shape)}"
         )
-    n, k = input.layout.numel, tensor.layout.numel
+    n, k = input.lay.numel, tensor.lay.numel
     if n != k:
         raise RuntimeError(
             f"inconsistent tensor size, expected tensor [{n}] and src [{k}] to have the same number of elements, "
@@ -218,7 +218,7 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     torch.Size([5, 2, 4])
     """
     check_operands("matmul", ("input", input), ("other", other))
-    a, b = input.layout.ndim, other.layout.ndim
+    a, b = input.lay.ndim, other.lay.ndim
     if a == 0 or b == 0:
         raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D")
     if a == 2 and b == 2:
@@ -235,11 +235,11 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
     else:
         left = unsqueeze(input, 0) if a == 1 else input
         right = unsqueeze(other, 1) if b == 1 else other
-        (m, k), (k2, n) = left.layout.shape[-2:], right.layout.shape[-2:]
+        (m, k), (k2, n) = left.lay.shape[-2:], right.lay.shape[-2:]
         if k != k2:
-            rows = left.layout.numel // max(k, 1) if b <= 2 else m
+            rows = left.lay.numel // max(k, 1) if b <= 2 else m
             raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{k} and {k2}x{n})")
-        broadcast_shapes(left.layout.shape[:-2], right.layout.shape[:-2])
+        broadcast_shapes(left.lay.shape[:-2], right.lay.shape[:-2])
         result = apply(ops.Matmul, left, right, False, False)
         if a == 1 or b == 1:
             result = squeeze(result, -2 if a == 1 else -1)
@@ -248,7 +248,7 @@ def matmul(input: Any, other: Any, *, out: Any = None) -> Any:
 
 def need_broadcast(name: str, input: Any, shape: Any) -> None:
     """Raise RuntimeError where what a product is added to does not broadcast to it."""
-    have = input.layout.shape
+    have = input.lay.shape
     for i in range(-min(len(have), len(shape)), 0):
         if have[i] != shape[i] and have[i] != 1:
             raise RuntimeError(
@@ -257,7 +257,7 @@ def need_broadcast(name: str, input: Any, shape: Any) -> None:
             )
     if len(have) > len(shape):
         raise RuntimeError(
-            f"{name}: the input of shape {list(input.layout.shape)} does not broadcast to the product's {list(shape)}"
+            f"{name}: the input of shape {list(input.lay.shape)} does not broadcast to the product's {list(shape)}"
         )
 
 
@@ -274,8 +274,8 @@ def outer(input: Any, vec2: Any, *, out: Any = None) -> Any:
     """
     for argument, x in (("self", input), ("vec2", vec2)):
         need_array("outer", argument, 1, x)
-        if x.layout.ndim != 1:
-            raise RuntimeError(f"outer: Expected 1-D argument {argument}, but got {x.layout.ndim}-D")
+        if x.lay.ndim != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument {argument}, but got {x.lay.ndim}-D")
     return p.mul(unsqueeze(input, 1), vec2, out=out)
 
 
@@ -293,9 +293,9 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
     """
     need_array("inner", "input", 1, input)
     need_array("inner", "other", 2, other)
-    if input.layout.ndim == 0 or other.layout.ndim == 0:
+    if input.lay.ndim == 0 or other.lay.ndim == 0:
         return p.mul(input, other, out=out)
-    if input.layout.ndim == other.layout.ndim == 1 and input.layout.shape == other.layout.shape:
+    if input.lay.ndim == other.lay.ndim == 1 and input.lay.shape == other.lay.shape:
         check_operands("inner", ("self", input), ("other", other))
         return dot(input, other, out=out)
     return inner_rows(input, other, out=out)
@@ -304,12 +304,12 @@ def inner(input: Any, other: Any, *, out: Any = None) -> Any:
 def inner_rows(input: Any, other: Any, *, out: Any = None) -> Any:
     """Return ``inner`` of what are not two vectors, which alone autocast on the host casts."""
     check_operands("inner", ("self", input), ("other", other))
-    a, b = input.layout.shape, other.layout.shape
+    a, b = input.lay.shape, other.lay.shape
     if a[-1] != b[-1]:
         raise RuntimeError(
             f"inner() the last dimension must match on both input tensors but got shapes {list(a)} and {list(b)}"
         )
-    left, right = (reshape(x, (math.prod(x.layout.shape[:-1]), a[-1])) for x in (input, other))
+    left, right = (reshape(x, (math.prod(x.lay.shape[:-1]), a[-1])) for x in (input, other))
     rows = matrix_product(left, right, False, True)
     return finish("inner", reshape(rows, (*a[:-1], *b[:-1])), out)
 
@@ -331,19 +331,19 @@ def linear(input: Any, weight: Any, bias: Any = None, *, out: Any = None) -> Any
         check_operands("linear", ("input", input), ("weight", weight))
     else:
         check_operands("linear", ("input", input), ("weight", weight), ("bias", bias))
-    shape, w = input.layout.shape, weight.layout.shape
+    shape, w = input.lay.shape, weight.lay.shape
     if len(w) == 1:
         result = matmul(input, weight)
         return result if bias is None else p.add(result, bias)
     if len(w) != 2 or not shape:
         raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {len(shape)}D and {len(w)}D")
     if shape[-1] != w[1]:
-        rows = input.layout.numel // max(shape[-1], 1)
+        rows = input.lay.numel // max(shape[-1], 1)
         raise RuntimeError(f"mat1 and mat2 shapes cannot be multiplied ({rows}x{shape[-1]} and {w[1]}x{w[0]})")
-    if bias is not None and bias.layout.shape != (w[0],):
+    if bias is not None and bias.lay.shape != (w[0],):
         need_broadcast("linear", bias, (*shape[:-1], w[0]))
-        bias = expand(bias, (w[0],)) if bias.layout.ndim <= 1 else bias
-        if bias.layout.ndim > 1:
+        bias = expand(bias, (w[0],)) if bias.lay.ndim <= 1 else bias
+        if bias.lay.ndim > 1:
             return p.add(apply(ops.Linear, input, weight, None), bias)
     if len(shape) == 2:
         return apply(ops.LinearProduct if bias is None else ops.LinearMatrix, input, weight, bias)

@@ -36,8 +36,8 @@ class Var(Op):
 
     @classmethod
     def forward(cls, c: Any, x: Any, dims: tuple[int, ...], keepdim: bool, n: int, freedom: int | float) -> Any:
-        out = keep(variance(x, dims, n, float(max(freedom, 0)), cls.root), x.layout.shape, dims, keepdim)
-        c.dims, c.shape = dims, x.layout.shape
+        out = keep(variance(x, dims, n, float(max(freedom, 0)), cls.root), x.lay.shape, dims, keepdim)
+        c.dims, c.shape = dims, x.lay.shape
         c.share = (1 / freedom if freedom else math.inf) if n else 0.0  # nothing changes with no elements
         c.save(x, out if cls.root else None)
         return out
@@ -72,7 +72,7 @@ class VarMean(Var):
     @classmethod
     def forward(cls, c: Any, x: Any, dims: tuple[int, ...], keepdim: bool, n: int, freedom: int | float) -> Any:
         means = reduce(rows.MEAN, x, dims, x.dtype, (float(n),))
-        return super().forward(c, x, dims, keepdim, n, freedom), keep(means, x.layout.shape, dims, keepdim)
+        return super().forward(c, x, dims, keepdim, n, freedom), keep(means, x.lay.shape, dims, keepdim)
 
     @classmethod
     def vjp(cls, m: Any, c: Any, g: Any, g_mean: Any = None) -> Any:
@@ -107,7 +107,7 @@ def _spread_of(name: str, op: type[Var], input: Any, dim: Any, unbiased: Any, ke
     dims = read_dims(name, input, dim)
     if not input.dtype.differentiable:
         raise RuntimeError("std and var only support floating point and complex dtypes")
-    n = math.prod(input.layout.shape[d] for d in dims)
+    n = math.prod(input.lay.shape[d] for d in dims)
     if unbiased is not None:
         correction = 1 if unbiased else 0
     elif correction is None:
@@ -130,7 +130,7 @@ def _with_mean(
     name: str, op: type[Var], both: type[VarMean], input: Any, dim: Any, unbiased: Any, keepdim: bool, correction: Any
 ) -> tuple[Any, Any]:
     need_array(name, "input", 1, input)
-    if input.dtype.is_complex or not input.layout.numel:  # parts have means of their own; of nothing there is none
+    if input.dtype.is_complex or not input.lay.numel:  # parts have means of their own; of nothing there is none
         result, dims = _spread_of(name, op, input, dim, unbiased, keepdim, correction)
         return result, mean(input, dims, keepdim)
     result, _ = _spread_of(name, both, input, dim, unbiased, keepdim, correction)
@@ -205,8 +205,8 @@ class LogSumExp(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
-        hi = reduce(rows.AMAX, x, dims, accumulation(x.dtype)) if x.layout.numel else None
-        c.dims, c.shape = dims, x.layout.shape
+        hi = reduce(rows.AMAX, x, dims, accumulation(x.dtype)) if x.lay.numel else None
+        c.dims, c.shape = dims, x.lay.shape
         if hi is None:  # the sum of nothing is 0
             out = reduce(rows.LOGSUM, x, dims, x.dtype)
         else:

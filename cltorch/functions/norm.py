@@ -83,15 +83,13 @@ def _batch(
     eps: float,
 ) -> Any:
     check(name, x, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
-    if x.layout.shape == (0,):  # PyTorch takes it for samples without channels
+    if x.lay.shape == (0,):  # PyTorch takes it for samples without channels
         x = reshape(x, (0, 0))
         result, mu, rstd = _batch(name, x, weight, bias, running_mean, running_var, training, momentum, eps)
         return reshape(result, (0,)), mu, rstd
-    channels = x.layout.shape[1] if x.layout.ndim > 1 else 0
-    if x.layout.ndim < 2 and not any(
-        a is not None and a.layout.numel for a in (running_mean, running_var, weight, bias)
-    ):
-        n = max(x.layout.ndim, 1)
+    channels = x.lay.shape[1] if x.lay.ndim > 1 else 0
+    if x.lay.ndim < 2 and not any(a is not None and a.lay.numel for a in (running_mean, running_var, weight, bias)):
+        n = max(x.lay.ndim, 1)
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got 1)")
     if not training:
         for argument, a in (("running_mean", running_mean), ("running_var", running_var)):
@@ -102,8 +100,8 @@ def _batch(
     for argument, a in (
         ("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias),
     ):  # fmt: skip
-        if a is not None and a.layout.numel != channels:
-            raise RuntimeError(f"{argument} should contain {channels} elements not {a.layout.numel}")
+        if a is not None and a.lay.numel != channels:
+            raise RuntimeError(f"{argument} should contain {channels} elements not {a.lay.numel}")
     no_gradient("native_batch_norm", running_mean=running_mean, running_var=running_var)
     if tangents(x) and any(a is not None and tangents(a) for a in (running_mean, running_var)):
         raise RuntimeError(
@@ -200,16 +198,16 @@ def batch_norm_update_stats(
     check(name, input, running_mean=running_mean, running_var=running_var)
     if not isinstance(momentum, (int, float)):
         raise TypeError(f"{name}(): argument 'momentum' (position 4) must be float, not {type(momentum).__name__}")
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(shape) < 2:
         n = max(len(shape), 1)
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got 1)")
-    if not input.layout.numel:
+    if not input.lay.numel:
         raise RuntimeError(f"input tensor must have at least one element, but got input_sizes = {list(shape)}")
     t = parameters_dtype(input, running_mean, running_var)
     x = to(input, compute_dtype(input.dtype))
     dims = [d for d in range(len(shape)) if d != 1]
-    mu, n = mean(x, dims), input.layout.numel // shape[1]
+    mu, n = mean(x, dims), input.lay.numel // shape[1]
     variance = var(x, dims, correction=0)
     results = to(mu, t), to(variance, t)
     if out is not None:  # before the running ones move: it may be refused
@@ -246,7 +244,7 @@ def functional_batch_norm(
             [ 1.0000]])
     """
     if training:
-        shape = need_array("batch_norm", "input", 1, input).layout.shape
+        shape = need_array("batch_norm", "input", 1, input).lay.shape
         if shape[0] * math.prod(shape[2:]) == 1:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
         if eps <= 0:
@@ -271,12 +269,12 @@ def _layer(name: str, x: Any, normalized_shape: Any, weight: Any, bias: Any, rms
             "normalized_shape = []"
         )
     for argument, a in (("weight", weight), ("bias", bias)):
-        if a is not None and list(a.layout.shape) != sizes:
+        if a is not None and list(a.lay.shape) != sizes:
             raise RuntimeError(
                 f"Expected {argument} to be of same shape as normalized_shape, but got {argument} of shape "
-                f"{list(a.layout.shape)} and normalized_shape = {sizes}"
+                f"{list(a.lay.shape)} and normalized_shape = {sizes}"
             )
-    shape = list(x.layout.shape)
+    shape = list(x.lay.shape)
     if rms and len(shape) < len(sizes):
         raise ValueError(f"Input tensor must have at least {len(sizes)} dimensions, but got {len(shape)}")
     if shape[-len(sizes) :] != sizes:
@@ -337,8 +335,8 @@ def native_layer_norm(
     """
     w = _layer("native_layer_norm", input, normalized_shape, weight, bias, False)
     out, mu, rstd = apply(NativeLayerNorm, input, weight, bias, w, float(eps))
-    lead = input.layout.ndim - len(normalized_shape)
-    t, shape = parameters_dtype(input, weight, bias), (*input.layout.shape[:lead], *(1 for _ in normalized_shape))
+    lead = input.lay.ndim - len(normalized_shape)
+    t, shape = parameters_dtype(input, weight, bias), (*input.lay.shape[:lead], *(1 for _ in normalized_shape))
     return out, to(reshape(mu, shape), t), to(reshape(rstd, shape), t)
 
 

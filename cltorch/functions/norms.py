@@ -32,8 +32,8 @@ class Norm(Op):
     @staticmethod
     def forward(c: Any, x: Any, ord: float, dims: tuple[int, ...], keepdim: bool) -> Any:
         row, params = _row(ord)
-        out = keep(reduce(row, x, dims, x.dtype, params), x.layout.shape, dims, keepdim)
-        c.ord, c.dims, c.shape = ord, dims, x.layout.shape
+        out = keep(reduce(row, x, dims, x.dtype, params), x.lay.shape, dims, keepdim)
+        c.ord, c.dims, c.shape = ord, dims, x.lay.shape
         c.save(x, out)
         return out
 
@@ -106,14 +106,14 @@ def vector_norm(
         )
     check_norm_dtype("linalg.vector_norm", x.dtype, t)
     ord = float(ord)
-    if (ord < 0 or math.isinf(ord)) and not math.prod(x.layout.shape[d] for d in dims):
+    if (ord < 0 or math.isinf(ord)) and not math.prod(x.lay.shape[d] for d in dims):
         if dim is None:
             raise RuntimeError(
                 f"linalg.vector_norm cannot compute the {ord:g} norm on an empty tensor because the operation does "
                 "not have an identity"
             )
-        if math.prod(kept_shape(x.layout.shape, dims, False)) or not x.layout.numel:
-            empty = next(d for d in dims if not x.layout.shape[d])
+        if math.prod(kept_shape(x.lay.shape, dims, False)) or not x.lay.numel:
+            empty = next(d for d in dims if not x.lay.shape[d])
             raise RuntimeError(
                 f"linalg.vector_norm cannot compute the {ord:g} norm on the dimension {empty} because this dimension "
                 "is empty and the operation does not have an identity"
@@ -121,7 +121,7 @@ def vector_norm(
     x = to(x, t)
     if t.is_complex:  # a norm of absolute values, and the root of the sum of all squares needs not even these
         m = Settings.functions
-        x, dims = (m.view_as_real(m.resolve_conj(x)), (*dims, x.layout.ndim)) if ord == 2 else (m.abs(x), dims)
+        x, dims = (m.view_as_real(m.resolve_conj(x)), (*dims, x.lay.ndim)) if ord == 2 else (m.abs(x), dims)
         result = apply(Norm, x, ord, dims, keepdim)
         result = m.squeeze(result, -1) if ord == 2 and keepdim else result
         return store("linalg_vector_norm", result, out)
@@ -139,7 +139,7 @@ def norm(input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, out
     tensor(7.)
     """
     if isinstance(p, str) and (p != "fro" or (dim is not None and isinstance(dim, (tuple, list)) and len(dim) > 2)):
-        pair = tuple(range(input.layout.ndim)) if dim is None else dim
+        pair = tuple(range(input.lay.ndim)) if dim is None else dim
         return Settings.functions.linalg_matrix_norm(input, p, pair, keepdim, dtype=dtype, out=out)
     return vector_norm(input, 2 if p in ("fro", None) else p, dim, keepdim, dtype=dtype, out=out)
 

@@ -66,11 +66,11 @@ def check_asked(asked: dtype | None, out: Any) -> None:
 
 def resize_out(out: Any, shape: Any) -> None:
     """Give ``out`` the shape of a result; warn where elements are lost by that, as they were perhaps not meant to."""
-    if out.layout.shape == shape:
+    if out.lay.shape == shape:
         return
-    if out.layout.numel:
+    if out.lay.numel:
         warnings.warn(
-            f"An output with one or more elements was resized since it had shape {list(out.layout.shape)}, which does "
+            f"An output with one or more elements was resized since it had shape {list(out.lay.shape)}, which does "
             f"not match the required output shape {list(shape)}. This is deprecated: give a tensor of that shape, or "
             "one without elements, as after out.resize_(0).",
             stacklevel=callers_level(),

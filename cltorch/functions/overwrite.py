@@ -63,12 +63,12 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
     check_overlap(input, (src,))
 
     def write() -> None:
-        alike = src.dtype is input.dtype and src.layout.shape == input.layout.shape
-        if src.device is not input.device and alike and src.layout.contiguous and input.layout.contiguous:
+        alike = src.dtype is input.dtype and src.lay.shape == input.lay.shape
+        if src.device is not input.device and alike and src.lay.contiguous and input.lay.contiguous:
             transfer(src, input, non_blocking)
             return
         value = src if src.device is input.device else converted(src, input.dtype, input.device)
-        if value._storage is input._storage and not value.layout.same(input.layout):
+        if value._storage is input._storage and not value.lay.same(input.lay):
             value = dense_copy(value)
         strided.copy_into(input, value)
 
@@ -102,14 +102,14 @@ def fill_(input: Any, value: Any) -> Any:
     """Set every element to a number (or the value of a 0-d tensor)."""
     need_array("fill_", "input", 1, input)
     if isinstance(value, Array):
-        if value.layout.ndim:
+        if value.lay.ndim:
             raise RuntimeError(
-                f"fill_ only supports 0-dimension value tensor but got tensor with {value.layout.ndim} dimensions."
+                f"fill_ only supports 0-dimension value tensor but got tensor with {value.lay.ndim} dimensions."
             )
         return copy_(input, value)
     value, t = read_number("fill_", "value", 1, value), input.dtype
     # one element of a byte or two overflows, several are refused: as in PyTorch
-    small = input.layout.numel == 1 and t.family == "f" and t.itemsize < 4
+    small = input.lay.numel == 1 and t.family == "f" and t.itemsize < 4
     if (value or t.few) and not (small and isinstance(value, (int, float))):
         value = fit_number(value, t)
     return inplace(input, _Fill, input, value, write=lambda: strided.fill(input, value))

@@ -63,7 +63,7 @@ def constant_pad_nd(input: Any, pad: Sequence[int], value: Any = 0) -> Any:
     tensor([7., 1., 1., 7., 7.])
     """
     need_array("constant_pad_nd", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(pad) % 2:
         raise RuntimeError("Length of pad must be even")
     if len(pad) > 2 * len(shape):
@@ -100,7 +100,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     tensor([[3, 2, 1, 2, 3, 2]])
     """
     need_array("pad", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(pad) % 2:
         raise RuntimeError("Padding length must be divisible by 2")
     if len(pad) > 2 * len(shape):
@@ -128,7 +128,7 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         # what is cut off does not come back at the other end
         input = pad_dims(input, tuple((min(before, 0), min(after, 0)) for before, after in pads), "constant", 0)
         pads = tuple((max(before, 0), max(after, 0)) for before, after in pads)
-        _check_circular(input.layout.shape, pads, spatial, mode)
+        _check_circular(input.lay.shape, pads, spatial, mode)
     if mode == "circular":
         return pad_dims(input, pads, mode, 0)
     return called(pad_edges(input, pads, mode), f"{_NODES[mode]}{spatial}DBackward0")

@@ -22,19 +22,19 @@ __all__ = ["as_strided_scatter", "diagonal_scatter", "fill_diagonal_", "select_s
 
 def _replace(name: str, input: Any, src: Any, part: Layout) -> Any:
     need_array(name, "src", 2, src)
-    if tuple(src.layout.shape) != tuple(part.shape):
+    if tuple(src.lay.shape) != tuple(part.shape):
         raise RuntimeError(
-            f"expected src to have a size equal to the slice of self. src size = {list(src.layout.shape)}, slice size "
+            f"expected src to have a size equal to the slice of self. src size = {list(src.lay.shape)}, slice size "
             f"= {list(part.shape)}"
         )
-    result = apply(ReplaceInLayout, input, convert.to(src, input.dtype), input.layout, part)
+    result = apply(ReplaceInLayout, input, convert.to(src, input.dtype), input.lay, part)
     return called(result, "".join(part.capitalize() for part in name.split("_")) + "Backward0")
 
 
 def _apart(name: str, input: Any) -> Any:
     """Return a tensor whose elements are each of their own: of an expanded one a copy, or all of them would change."""
     need_array(name, "input", 1, input)
-    return contiguous(input) if input.layout.overlaps() else input
+    return contiguous(input) if input.lay.overlaps() else input
 
 
 @numpy_names
@@ -49,7 +49,7 @@ def select_scatter(input: Any, src: Any, dim: int, index: int) -> Any:
             [1., 1.]])
     """
     input = _apart("select_scatter", input)
-    return _replace("select_scatter", input, src, input.layout.select(dim, index))
+    return _replace("select_scatter", input, src, input.lay.select(dim, index))
 
 
 @numpy_names
@@ -72,9 +72,9 @@ def slice_scatter(
     tensor([1., 0., 1., 0.])
     """
     input = _apart("slice_scatter", input)
-    if not input.layout.ndim:
+    if not input.lay.ndim:
         raise IndexError("slice() cannot be applied to a 0-dim tensor.")
-    result = _replace("slice_scatter", input, src, input.layout.slice(dim, start, end, step))
+    result = _replace("slice_scatter", input, src, input.lay.slice(dim, start, end, step))
     return result if out is None else into_out("slice_scatter", out, result)
 
 
@@ -89,7 +89,7 @@ def diagonal_scatter(input: Any, src: Any, offset: int = 0, dim1: int = 0, dim2:
             [0., 1.]])
     """
     input = _apart("diagonal_scatter", input)
-    return _replace("diagonal_scatter", input, src, input.layout.diagonal(offset, dim1, dim2))
+    return _replace("diagonal_scatter", input, src, input.lay.diagonal(offset, dim1, dim2))
 
 
 def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_offset: int | None = None) -> Any:
@@ -102,8 +102,8 @@ def as_strided_scatter(input: Any, src: Any, size: Any, stride: Any, storage_off
     tensor([1., 0., 1., 0.])
     """
     need_array("as_strided_scatter", "input", 1, input)
-    part = as_strided(input.detach(), size, stride, storage_offset).layout
-    if part.overlaps() or part.offset < input.layout.offset or part.extent() > input.layout.extent():
+    part = as_strided(input.detach(), size, stride, storage_offset).lay
+    if part.overlaps() or part.offset < input.lay.offset or part.extent() > input.lay.extent():
         raise RuntimeError(
             "as_strided_scatter: the place must lie within the elements of the input and hold each once"
         )  # fmt: skip
@@ -121,7 +121,7 @@ def fill_diagonal_(input: Any, fill_value: Any, wrap: bool = False) -> Any:
     tensor([[5., 0., 0.],
             [0., 5., 0.]])
     """
-    layout = input.layout
+    layout = input.lay
     shape = layout.shape
     if len(shape) < 2:
         raise RuntimeError("dimensions must larger than 1")

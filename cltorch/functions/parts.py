@@ -37,8 +37,8 @@ def narrow(input: Any, dim: int, start: Any, length: int) -> Any:
     tensor([1, 2, 3])
     """
     need_array("narrow", "input", 1, input)
-    layout = input.layout
-    if isinstance(start, Array) and (start.layout.ndim or start.dtype.family not in "ui"):
+    layout = input.lay
+    if isinstance(start, Array) and (start.lay.ndim or start.dtype.family not in "ui"):
         raise RuntimeError("start must be an 0-dim integral Tensor.")
     first = int(start)
     found = layout.narrow(dim, first, length)
@@ -51,7 +51,7 @@ def _part(input: Any, layout: Layout, name: str, again: Callable[[Layout], Layou
     ``again`` takes the same part of another layout: where the input's own elements share memory, as after ``expand``,
     the gradient has a layout of its own.
     """
-    base, part = input.layout, layout
+    base, part = input.lay, layout
     if mode.enabled and not base.contiguous and needs_grad(input) and not _injective(base):
         base = Layout.of(base.shape)
         part = again(base)
@@ -75,7 +75,7 @@ def select(input: Any, dim: int, index: int) -> Any:
     tensor([3, 4, 5])
     """
     need_array("select", "input", 1, input)
-    layout = input.layout
+    layout = input.lay
     i = int(index)
     return _part(input, layout.select(dim, i), "SelectBackward0", lambda base: base.select(dim, i))
 
@@ -90,7 +90,7 @@ def diagonal(input: Any, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
     tensor([0, 3])
     """
     need_array("diagonal", "input", 1, input)
-    layout = input.layout
+    layout = input.lay
     found = layout.diagonal(offset, dim1, dim2)
     return _part(input, found, "DiagonalBackward0", lambda base: base.diagonal(offset, dim1, dim2))
 
@@ -111,7 +111,7 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
     sizes, strides = (
         tuple([operator.index(n) if isinstance(n, Array) else n for n in what]) for what in (size, stride)
     )
-    layout = input.layout.as_strided(sizes, strides, storage_offset)
+    layout = input.lay.as_strided(sizes, strides, storage_offset)
     held = input._storage.nbytes // input.dtype.itemsize
     if layout.numel and layout.extent() > held:
         raise RuntimeError(
@@ -120,7 +120,7 @@ def as_strided(input: Any, size: Any, stride: Any, storage_offset: int | None = 
             f"requiring a storage size of {layout.extent() * input.dtype.itemsize} are out of bounds for "
             f"storage of size {input._storage.nbytes}"
         )
-    before = input.layout
+    before = input.lay
     within = before.offset <= layout.offset and layout.extent() <= before.extent()
     if input._batch and layout.numel and not within:  # the memory of other slices
         raise RuntimeError(
@@ -181,7 +181,7 @@ def unfold(input: Any, dimension: int, size: int, step: int) -> Any:
     """
     given = (("dimension", dimension), ("size", size), ("step", step))
     dimension, size, step = (read_int("unfold", name, i, value) for i, (name, value) in enumerate(given, 1))
-    base = input.layout
+    base = input.lay
     layout = part = base.unfold(dimension, size, step)
     if not base.contiguous and not _injective(base):  # the gradient of what overlaps has a layout of its own
         base = Layout.of(base.shape)
@@ -200,8 +200,8 @@ def narrow_copy(input: Any, dim: int, start: int, length: int, *, out: Any = Non
     """
     need_array("narrow_copy", "input", 1, input)
     if isinstance(length, int) and length < 0:
-        d = wrap_dim(dim, input.layout.ndim)
-        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({input.layout.shape[d]}).")
+        d = wrap_dim(dim, input.lay.ndim)
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size ({input.lay.shape[d]}).")
     result = contiguous_copy(narrow(input, dim, start, length))
     if out is None:
         return result

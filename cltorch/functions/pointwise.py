@@ -113,7 +113,7 @@ def can_hold(out: Any, result: Any) -> None:
         )
     if result.device is not out.device:
         raise two_devices(result.device, out.device)
-    if out.layout.overlaps() and out.layout.shape == result.layout.shape:
+    if out.lay.overlaps() and out.lay.shape == result.lay.shape:
         check_overlap(out, ())
 
 

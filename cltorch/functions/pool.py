@@ -127,7 +127,7 @@ def _windows(
 def _check(name: str, x: Any, n: int, refused: tuple[str, ...]) -> None:
     """Raise for a rank, an empty dimension (other than the batch's) or a dtype that cannot be pooled."""
     need_array(name, "input", 1, x)
-    shape = x.layout.shape
+    shape = x.lay.shape
     ranks = f"{n + 1}D or {n + 2}D (batch mode) tensor"
     if len(shape) not in (n + 1, n + 2) and n > 1:
         raise RuntimeError(f"{name}(): non-empty {ranks} expected for input, but got: {list(shape)}")
@@ -150,7 +150,7 @@ def max_windows(
     name = f"max_pool{n}d"
     _check(name, x, n, _NO_MAX)
     return _windows(
-        name, n, tuple(x.layout.shape[-n - 1 :]), hashable(kernel), hashable(stride), hashable(padding),
+        name, n, tuple(x.lay.shape[-n - 1 :]), hashable(kernel), hashable(stride), hashable(padding),
         hashable(dilation), ceil_mode,
     )  # fmt: skip
 
@@ -159,9 +159,9 @@ def _max_pool(
     n: int, x: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, indices: bool
 ) -> Any:
     w = max_windows(n, x, kernel, stride, padding, dilation, ceil_mode)
-    if n == 3 and x.layout.ndim == 4 and (form := format_of(unsqueeze(x, 0).layout)) is not None:
+    if n == 3 and x.lay.ndim == 4 and (form := format_of(unsqueeze(x, 0).lay)) is not None:
         # a sample of volumes whose channels come last in memory keeps them there
-        shape = (1, *x.layout.shape)
+        shape = (1, *x.lay.shape)
         found = apply(_MAX[n], as_strided(x, shape, form.lay(shape).strides), w, bool(indices))
         return tuple(squeeze(v, 0) for v in found) if indices else squeeze(found, 0)
     return apply(_MAX[n], x, w, bool(indices))
@@ -276,7 +276,7 @@ def _avg_pool(
     if override is not None and override == 0:
         raise RuntimeError("divisor must be not zero")
     w = _windows(
-        name, n, tuple(x.layout.shape[-n - 1 :]), hashable(kernel), hashable(stride), hashable(padding), 1, ceil_mode
+        name, n, tuple(x.lay.shape[-n - 1 :]), hashable(kernel), hashable(stride), hashable(padding), 1, ceil_mode
     )
     result = apply(_AVG[n], x, w, bool(include_pad), 0 if override is None else int(override))
     return result if out is None else into_out(name, out, result)

@@ -42,7 +42,7 @@ def put_in_place(
 
     ``what`` is the operator and ``dims`` are the dimensions in the error for an index out of range.
     """
-    if x.layout.overlaps():
+    if x.lay.overlaps():
         if what not in _ON_EXPANDED:
             check_overlap(x, [])
         return _put_on_expanded(x, indices, value, accumulate, wrap, what)
@@ -59,11 +59,11 @@ def _put_on_expanded(x: Any, indices: Sequence[Any], value: Any, accumulate: boo
     """Put values at the places in memory that the elements at some indices have, in their order."""
     warn_expanded(what, _ON_EXPANDED[what])
     base = folded(x)
-    n = base.layout.numel
-    numbers = expand(reshape(arange(n, device=x.device), base.layout.shape), x.layout.shape)
+    n = base.lay.numel
+    numbers = expand(reshape(arange(n, device=x.device), base.lay.shape), x.lay.shape)
     places = reshape(take_front(numbers, indices, wrap=wrap), (-1,))
     changed = put_front(reshape(base, (-1,)), (places,), reshape(value, (-1,)), accumulate)
-    overwrite.copy_(base, reshape(changed, base.layout.shape))
+    overwrite.copy_(base, reshape(changed, base.lay.shape))
     return x
 
 
@@ -99,9 +99,9 @@ def nonzero(input: Any, *, out: Any = None, as_tuple: bool = False) -> Any:
         return into_out("nonzero", out, found, (input,))
     if not as_tuple:
         return found
-    if not input.layout.ndim:
+    if not input.lay.ndim:
         return (find_nonzero(input, flat=True),)
-    return tuple(convert.contiguous(view(found, found.layout.select(1, d))) for d in range(input.layout.ndim))
+    return tuple(convert.contiguous(view(found, found.lay.select(1, d))) for d in range(input.lay.ndim))
 
 
 def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = None) -> Any:
@@ -117,11 +117,11 @@ def nonzero_static(input: Any, *, size: int, fill_value: int = -1, out: Any = No
     """
     if size < 0:
         raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, but got {size}")
-    result = full((size, input.layout.ndim), fill_value, dtype=dtypes.int64, device=input.device)
+    result = full((size, input.lay.ndim), fill_value, dtype=dtypes.int64, device=input.device)
     if input.device.type != "meta":
         found = find_nonzero(input)
-        count = min(found.layout.shape[0], size)
-        if count and input.layout.ndim:
+        count = min(found.lay.shape[0], size)
+        if count and input.lay.ndim:
             overwrite.copy_(narrow(result, 0, 0, count), narrow(found, 0, 0, count))
     return result if out is None else into_out("nonzero_static", out, result)
 

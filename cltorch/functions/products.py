@@ -44,12 +44,12 @@ def trace(input: Any) -> Any:
     tensor(5)
     """
     need_array("trace", "input", 1, input)
-    if input.layout.ndim != 2:
-        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.layout.ndim}")
+    if input.lay.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {input.lay.ndim}")
     refuse("trace", input.dtype)
     if input.dtype is dtypes.bool_:
         raise NotImplementedError("\"trace\" not implemented for 'Bool'")
-    n, m = input.layout.shape
+    n, m = input.lay.shape
     t, at = input.dtype, input.device
     return as_one(
         "TraceBackward0",
@@ -71,8 +71,8 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
     """
     need_array("kron", "input", 1, input)
     need_array("kron", "other", 2, other)
-    n = max(input.layout.ndim, other.layout.ndim)
-    a, b = ([1] * (n - x.layout.ndim) + list(x.layout.shape) for x in (input, other))
+    n = max(input.lay.ndim, other.lay.ndim)
+    a, b = ([1] * (n - x.lay.ndim) + list(x.lay.shape) for x in (input, other))
     left = reshape(input, [k for size in a for k in (size, 1)])
     right = reshape(other, [k for size in b for k in (1, size)])
     result = reshape(p.mul(left, right), [k * m for k, m in zip(a, b, strict=True)])
@@ -81,13 +81,13 @@ def kron(input: Any, other: Any, *, out: Any = None) -> Any:
 
 def _crossed(input: Any, other: Any, d: int) -> Any:
     """Return cross products along a dimension of size 3, one node of the graph."""
-    sizes = input.layout.shape, other.layout.shape
+    sizes = input.lay.shape, other.lay.shape
     shape = broadcast_shapes(*sizes)
 
     def run(a: Any, b: Any) -> Any:
         if not (active or a.dtype.few or a.dtype is dtypes.bool_ or a.device is not b.device):
             return crossed(a, b, d, tuple(shape))
-        a, b = (x if x.layout.shape == shape else expand(x, shape) for x in (a, b))
+        a, b = (x if x.lay.shape == shape else expand(x, shape) for x in (a, b))
         return p.sub(p.mul(roll(a, -1, d), roll(b, -2, d)), p.mul(roll(a, -2, d), roll(b, -1, d)))
 
     def back(m: Any, g: Any, a: Any, b: Any) -> Any:
@@ -119,16 +119,16 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
         raise RuntimeError(
             f"expected scalar type {TYPE_NAMES[input.dtype]} but found {TYPE_NAMES[other.dtype]}"
         )  # fmt: skip
-    if input.layout.ndim != other.layout.ndim:
+    if input.lay.ndim != other.lay.ndim:
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
-    if dim is not None and input.layout.ndim:
-        d = wrap_dim(dim, input.layout.ndim)
-        if input.layout.shape[d] != 3 or other.layout.shape[d] != 3:
+    if dim is not None and input.lay.ndim:
+        d = wrap_dim(dim, input.lay.ndim)
+        if input.lay.shape[d] != 3 or other.lay.shape[d] != 3:
             raise RuntimeError(
-                f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.layout.shape[d]} and "
-                f"{other.layout.shape[d]}"
+                f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.lay.shape[d]} and "
+                f"{other.lay.shape[d]}"
             )
-    shape = broadcast_shapes(input.layout.shape, other.layout.shape)
+    shape = broadcast_shapes(input.lay.shape, other.lay.shape)
     if dim is None:
         warn_once(
             "Using torch.cross without specifying the dim arg is deprecated.\nPlease either pass the dim explicitly or "
@@ -140,10 +140,10 @@ def cross(input: Any, other: Any, dim: int | None = None, *, out: Any = None) ->
         d = list(shape).index(3)
     else:
         d = wrap_dim(dim, len(shape))
-    if input.layout.shape[d] != 3 or other.layout.shape[d] != 3:
+    if input.lay.shape[d] != 3 or other.lay.shape[d] != 3:
         raise RuntimeError(
-            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.layout.shape[d]} and "
-            f"{other.layout.shape[d]}"
+            f"linalg.cross: inputs dimension {dim} must have length 3. Got {input.lay.shape[d]} and "
+            f"{other.lay.shape[d]}"
         )
     result = _crossed(input, other, d)
     return contiguous(result) if out is None else into_out("cross", out, result)
@@ -186,26 +186,26 @@ def multi_dot(tensors: Any, *, out: Any = None) -> Any:
     for i, x in enumerate(given):
         need_array("multi_dot", "tensors", i + 1, x)
         ends = i in (0, len(given) - 1)
-        if x.layout.ndim != 2 and not (ends and x.layout.ndim == 1):
+        if x.lay.ndim != 2 and not (ends and x.lay.ndim == 1):
             which = f"the {'last' if i else 'first'} tensor must be 1D or 2D" if ends else f"tensor {i} must be 2D"
-            raise RuntimeError(f"multi_dot(): {which} but got {x.layout.ndim}D")
+            raise RuntimeError(f"multi_dot(): {which} but got {x.lay.ndim}D")
         if x.dtype is not given[0].dtype:
             raise RuntimeError(
                 f"multi_dot(): all tensors must have be the same dtype but tensor 0 is {C_NAMES[given[0].dtype.name]} "
                 f"and tensor {i} {C_NAMES[x.dtype.name]}"
             )
-    first, last = given[0].layout.ndim == 1, given[-1].layout.ndim == 1
+    first, last = given[0].lay.ndim == 1, given[-1].lay.ndim == 1
     if first:
         given[0] = unsqueeze(given[0], 0)
     if last:
         given[-1] = unsqueeze(given[-1], 1)
     for i, (a, b) in enumerate(zip(given, given[1:], strict=False)):
-        if a.layout.shape[1] != b.layout.shape[0]:
+        if a.lay.shape[1] != b.lay.shape[0]:
             raise RuntimeError(
-                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.layout.shape)} and {list(b.layout.shape)} "
+                f"multi_dot(): tensors {i} and {i + 1} with shapes {list(a.lay.shape)} and {list(b.lay.shape)} "
                 "cannot be multiplied"
             )
-    split = _best_order([given[0].layout.shape[0], *(x.layout.shape[1] for x in given)])
+    split = _best_order([given[0].lay.shape[0], *(x.lay.shape[1] for x in given)])
 
     def multiply(i: int, j: int) -> Any:
         return given[i] if i == j else matmul(multiply(i, split[i][j]), multiply(split[i][j] + 1, j))
@@ -236,8 +236,8 @@ def chain_matmul(*matrices: Any, out: Any = None) -> Any:
     if not matrices:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")
     for i, x in enumerate(matrices):
-        if need_array("chain_matmul", "matrices", i + 1, x).layout.ndim != 2:
-            raise RuntimeError(f"Tensor dimension is {x.layout.ndim}, expected 2 instead.")
+        if need_array("chain_matmul", "matrices", i + 1, x).lay.ndim != 2:
+            raise RuntimeError(f"Tensor dimension is {x.lay.ndim}, expected 2 instead.")
     if len(matrices) == 1:
         return matrices[0] if out is None else into_out("chain_matmul", out, matrices[0])
     return multi_dot(matrices, out=out)
@@ -258,7 +258,7 @@ def matrix_power(input: Any, n: int, *, out: Any = None) -> Any:
     """
     need_array("matrix_power", "input", 1, input)
     n = read_int("matrix_power", "n", 2, n)
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(shape) < 2:
         raise RuntimeError("linalg.matrix_power: The input tensor A must have at least 2 dimensions.")
     if shape[-1] != shape[-2]:

@@ -32,7 +32,7 @@ __all__ = ["nanquantile", "quantile"]
 
 def _check_input(name: str, input: Any, interpolation: str, out: Any) -> None:
     need_array(name, "input", 1, input)
-    if not input.layout.numel:
+    if not input.lay.numel:
         raise RuntimeError(f"{name}() input tensor must be non-empty")
     if input.dtype not in (dtypes.float32, dtypes.float64):
         raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
@@ -51,7 +51,7 @@ def _check_levels(name: str, input: Any, q: Any) -> None:
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
         return
     need_array(name, "q", 2, q)
-    if q.layout.ndim > 1:
+    if q.lay.ndim > 1:
         raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
     if q.dtype is not input.dtype:
         raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
@@ -69,17 +69,17 @@ def _ranks(q: Any, ordered: Any, skip_nan: bool) -> Any:
     NaN stand last in a line: they are not counted where they are skipped, and otherwise a line with one has it as all
     of its quantiles.
     """
-    last = ordered.layout.shape[-1] - 1
+    last = ordered.lay.shape[-1] - 1
     if skip_nan:
         numbers = reduce.sum(p.logical_not(p.isnan(ordered)), -1, True)
         return p.mul(q, to(p.clamp_min(p.sub(numbers, 1), 0), ordered.dtype))
     broken = p.isnan(ordered[..., -1:])
-    return masked.masked_fill(expand(p.mul(q, last), (*broken.layout.shape[:-1], q.layout.numel)), broken, last)
+    return masked.masked_fill(expand(p.mul(q, last), (*broken.lay.shape[:-1], q.lay.numel)), broken, last)
 
 
 def _launched(name: str, x: Any, q: Any, d: int | None, keepdim: bool, interpolation: str, skip_nan: bool) -> Any:
     """Return the quantiles of what a device sorts, looked up by one kernel."""
-    shape = list(x.layout.shape)
+    shape = list(x.lay.shape)
     if d is None or not shape:
         kept, x, d = [1] * len(shape) if keepdim else [], contiguous(reshape(x, (-1,))), 0
     else:
@@ -92,13 +92,13 @@ def _quantile(
 ) -> Any:
     _check_input(name, input, interpolation, out)
     _check_levels(name, input, q)
-    d = None if dim is None else wrap_dim(dim, input.layout.ndim)
+    d = None if dim is None else wrap_dim(dim, input.lay.ndim)
     if input.device.type != "cpu" and not active and not (mode.enabled and any_needs_grad((input, q))):
         result = _launched(name, input, q, d, keepdim, interpolation, skip_nan)
         return result if out is None else into_out(name, out, result)
     number = isinstance(q, (int, float))
     levels = full((), float(q), dtype=input.dtype, device=input.device) if number else q
-    line = reshape(input, (-1,)) if d is None or not input.layout.ndim else movedim(input, d, -1)
+    line = reshape(input, (-1,)) if d is None or not input.lay.ndim else movedim(input, d, -1)
     ordered = sort(line, -1).values
     ranks = _ranks(reshape(levels, (-1,)), ordered, skip_nan)
     if interpolation in ("lower", "higher", "nearest"):
@@ -109,10 +109,10 @@ def _quantile(
     if interpolation in ("linear", "midpoint"):
         weight = 0.5 if interpolation == "midpoint" else p.sub(ranks, below)
         result = p.lerp(result, gather(ordered, -1, to(p.ceil(ranks), dtypes.int64)), weight)
-    if keepdim and input.layout.ndim:  # the levels stand last now, and the reduced dimensions get the size 1
-        shape = [1] * input.layout.ndim if d is None else [1 if i == d else n for i, n in enumerate(input.layout.shape)]
+    if keepdim and input.lay.ndim:  # the levels stand last now, and the reduced dimensions get the size 1
+        shape = [1] * input.lay.ndim if d is None else [1 if i == d else n for i, n in enumerate(input.lay.shape)]
         result = reshape(result, (*shape, -1)) if d is None else p.clone(result)[..., None, :].movedim(-2, d)
-    result = movedim(result, -1, 0) if levels.layout.ndim else squeeze(result, -1)
+    result = movedim(result, -1, 0) if levels.lay.ndim else squeeze(result, -1)
     return result if out is None else into_out(name, out, result)
 
 

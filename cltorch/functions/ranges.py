@@ -42,16 +42,16 @@ def _as_number(value: Any) -> Any:
 def into_line(out: Any, dtype: Any, result: Any, warns: bool = False) -> Any:
     """Store a line in ``out``, which keeps its shape where that has as many elements."""
     if isinstance(out, Array):
-        if out.layout.numel == result.layout.numel:
-            result = reshape(result, out.layout.shape)
-        elif warns and out.layout.numel:
+        if out.lay.numel == result.lay.numel:
+            result = reshape(result, out.lay.shape)
+        elif warns and out.lay.numel:
             warnings.warn(
-                f"The number of elements in the out tensor of shape {list(out.layout.shape)} is {out.layout.numel}, "
-                f"which does not match the computed number of elements {result.layout.numel}. The out tensor will be "
-                f"resized to a tensor of shape {tuple(result.layout.shape)}.",
+                f"The number of elements in the out tensor of shape {list(out.lay.shape)} is {out.lay.numel}, "
+                f"which does not match the computed number of elements {result.lay.numel}. The out tensor will be "
+                f"resized to a tensor of shape {tuple(result.lay.shape)}.",
                 stacklevel=callers_level(),
             )
-            out.resize_(result.layout.shape)
+            out.resize_(result.lay.shape)
     return into(out, dtype, result)
 
 
@@ -176,10 +176,10 @@ def range(
 
 def _ends(name: str, start: Any, end: Any, steps: Any) -> tuple[Any, Any, int]:
     for value in (start, end):
-        if isinstance(value, Array) and value.layout.ndim != 0:
+        if isinstance(value, Array) and value.lay.ndim != 0:
             raise RuntimeError(
                 f"{name} only supports 0-dimensional start and end tensors, "
-                f"but got {'start' if value is start else 'end'} with {value.layout.ndim} dimension(s)."
+                f"but got {'start' if value is start else 'end'} with {value.lay.ndim} dimension(s)."
             )
     low, high = read_number(name, "start", 1, start), read_number(name, "end", 2, end)
     if steps is None:
@@ -215,7 +215,7 @@ def _evenly(
     check_layout(layout)
     if any(isinstance(x, Array) and x.device.type == "meta" for x in (start, end)):  # only its shape is known
         device = "meta"
-        start, end = (0.0 if isinstance(x, Array) and not x.layout.ndim else x for x in (start, end))
+        start, end = (0.0 if isinstance(x, Array) and not x.lay.ndim else x for x in (start, end))
     low, high, n = _ends(name, start, end, steps)
     t = dtypes.scalar_dtype(1j if isinstance(low, complex) or isinstance(high, complex) else 1.0)
     found = wanted_dtype(name, out, dtype, t)

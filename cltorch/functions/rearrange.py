@@ -40,10 +40,10 @@ def repeat(input: Any, *sizes: Any, repeats: Any = None) -> Any:
     if not sizes and repeats is None:
         raise TypeError('repeat() missing 1 required positional arguments: "repeats"')
     counts = sizes_of(sizes if repeats is None else (repeats,))
-    lead = len(counts) - input.layout.ndim
+    lead = len(counts) - input.lay.ndim
     if lead < 0:
         raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor")
-    shape = (*(1,) * lead, *input.layout.shape)
+    shape = (*(1,) * lead, *input.lay.shape)
     total = [n * k for n, k in zip(shape, counts, strict=True)]
     if any(k < 0 for k in counts):
         raise RuntimeError(f"Trying to create tensor with negative dimension {min(total)}: {total}")
@@ -64,16 +64,16 @@ def tile(input: Any, *sizes: Any, dims: Any = None) -> Any:
     if dims is None:
         need_some("tile", "dims", sizes)
     counts = sizes_of(sizes if dims is None else (dims,))
-    return repeat(input, (*(1,) * (input.layout.ndim - len(counts)), *counts))
+    return repeat(input, (*(1,) * (input.lay.ndim - len(counts)), *counts))
 
 
 def _indices_of(repeats: Any, output_size: int | None) -> Any:
     """Return every position of ``repeats`` as many times as it says; waits for the device unless the total is given."""
-    if repeats.layout.ndim != 1:
+    if repeats.lay.ndim != 1:
         raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
     if repeats.dtype not in (dtypes.int64, dtypes.int32):
         raise NotImplementedError(f"\"repeat_interleave\" not implemented for '{SCALAR_NAMES[repeats.dtype.name]}'")
-    if not repeats.layout.numel:
+    if not repeats.lay.numel:
         return zeros((0,), dtype=repeats.dtype, device=repeats.device)
     ends = cumsum(repeats, 0)
     if output_size is None:
@@ -103,25 +103,25 @@ def repeat_interleave(
         return _indices_of(input, output_size)
     if dim is None:
         input, dim = reshape(input, (-1,)), 0
-    if not input.layout.ndim:
+    if not input.lay.ndim:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-    d = wrap_dim(dim, input.layout.ndim)
-    n = input.layout.shape[d]
+    d = wrap_dim(dim, input.lay.ndim)
+    n = input.lay.shape[d]
     if not isinstance(repeats, Array):
         k = read_int("repeat_interleave", "repeats", 2, repeats)
         if k < 0:
             raise RuntimeError("Repeats must be non-negative")
         if output_size is not None and output_size != n * k:
             raise RuntimeError(f"repeat_interleave: Invalid output_size, expected {n * k} but got {output_size}")
-        ones = (1,) * input.layout.ndim
+        ones = (1,) * input.lay.ndim
         return apply(Repeat, input, ones, (*ones[:d], k, *ones[d + 1 :]))
-    if repeats.layout.ndim > 1:
+    if repeats.lay.ndim > 1:
         raise RuntimeError("repeats must be 0-dim or 1-dim tensor")
-    if repeats.layout.numel == 1:
+    if repeats.lay.numel == 1:
         repeats = expand(reshape(repeats, (1,)), (n,))
-    if repeats.layout.numel != n:
+    if repeats.lay.numel != n:
         raise RuntimeError(
-            f"repeats must have the same size as input along dim, but got repeats.size(0) = {repeats.layout.numel} "
+            f"repeats must have the same size as input along dim, but got repeats.size(0) = {repeats.lay.numel} "
             f"and input.size({d}) = {n}"
         )
     return index_select(input, d, _indices_of(repeats, output_size))
@@ -147,8 +147,8 @@ def flip(input: Any, *given: Any, dims: Any = None) -> Any:
     if dims is None:
         need_some("flip", "dims", given)
     order = _reversed_dims("flip", given if dims is None else (dims,))
-    found = wrap_dims(order, input.layout.ndim) if order else ()
-    return apply(Flip, input, found if input.layout.ndim else ())
+    found = wrap_dims(order, input.lay.ndim) if order else ()
+    return apply(Flip, input, found if input.lay.ndim else ())
 
 
 def fliplr(input: Any) -> Any:
@@ -162,7 +162,7 @@ def fliplr(input: Any) -> Any:
             [4, 3]])
     """
     need_array("fliplr", "input", 1, input)
-    if input.layout.ndim < 2:
+    if input.lay.ndim < 2:
         raise RuntimeError("Input must be >= 2-d.")
     return flip(input, 1)
 
@@ -178,13 +178,13 @@ def flipud(input: Any) -> Any:
             [1, 2]])
     """
     need_array("flipud", "input", 1, input)
-    if input.layout.ndim < 1:
+    if input.lay.ndim < 1:
         raise RuntimeError("Input must be >= 1-d.")
     return flip(input, 0)
 
 
 def _ints(value: Any) -> tuple[int, ...]:
-    if isinstance(value, int) or (isinstance(value, Array) and not value.layout.ndim):
+    if isinstance(value, int) or (isinstance(value, Array) and not value.lay.ndim):
         return (int(value),)
     return tuple(int(v) for v in value)
 
@@ -205,13 +205,13 @@ def roll(input: Any, shifts: Any, dims: Any = ()) -> Any:
     if not by:
         raise RuntimeError("`shifts` required")
     if not along and len(by) == 1:
-        return reshape(roll(reshape(input, (-1,)), by, (0,)), input.layout.shape)
+        return reshape(roll(reshape(input, (-1,)), by, (0,)), input.lay.shape)
     if len(by) != len(along):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(along)}")
     total: dict[int, int] = {}
     for s, d in zip(by, along, strict=True):
-        at = wrap_dim(d, input.layout.ndim)
-        if not input.layout.ndim:
+        at = wrap_dim(d, input.lay.ndim)
+        if not input.lay.ndim:
             raise IndexError(f"Dimension specified as {d} but tensor has no dimensions")
         total[at] = total.get(at, 0) + s
     return apply(Roll, input, tuple(total.values()), tuple(total))
@@ -229,7 +229,7 @@ def rot90(input: Any, k: int = 1, dims: Any = (0, 1)) -> Any:
     """
     need_array("rot90", "input", 1, input)
     plane = _ints(dims)
-    n = input.layout.ndim
+    n = input.lay.ndim
     if len(plane) != 2:
         raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(plane)}")
     if n < 2:

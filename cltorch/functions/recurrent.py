@@ -208,16 +208,16 @@ def _cell(mode: str, input: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any
     need_array(f"{mode}_cell", "w_ih", 3, w_ih)
     need_array(f"{mode}_cell", "w_hh", 4, w_hh)
     for what, x in (("input", input), ("w_ih", w_ih), ("w_hh", w_hh)):
-        if x.layout.ndim != 2:
-            raise RuntimeError(f"{mode}_cell(): Expected {what} to be 2-dimensional, but it has {x.layout.ndim}")
+        if x.lay.ndim != 2:
+            raise RuntimeError(f"{mode}_cell(): Expected {what} to be 2-dimensional, but it has {x.lay.ndim}")
     if input.shape[-1] != w_ih.shape[1]:
         raise RuntimeError(f"input has inconsistent input_size: got {input.shape[-1]} expected {w_ih.shape[1]}")
     for i, x in enumerate((h, c)):
         if x is None:
             continue
         need_array(f"{mode}_cell", "hx", 2, x)
-        if x.layout.ndim != 2:
-            raise RuntimeError(f"{mode}_cell(): Expected hidden{i} to be 2-dimensional, but it has {x.layout.ndim}")
+        if x.lay.ndim != 2:
+            raise RuntimeError(f"{mode}_cell(): Expected hidden{i} to be 2-dimensional, but it has {x.lay.ndim}")
         if x.shape[-1] != w_hh.shape[1]:
             raise RuntimeError(f"hidden{i} has inconsistent hidden_size: got {x.shape[-1]}, expected {w_hh.shape[1]}")
         if input.shape[0] != x.shape[0]:

@@ -32,7 +32,7 @@ __all__ = ["all", "any", "count_nonzero", "mean", "nanmean", "nansum", "prod", "
 
 def spread(m: Any, g: Any, shape: Any, dims: tuple[int, ...]) -> Any:
     """Give a result's gradient the shape of the input, without copying."""
-    return m.expand(m.reshape(g, kept_shape(shape, dims, True)) if g.layout.shape else g, shape)
+    return m.expand(m.reshape(g, kept_shape(shape, dims, True)) if g.lay.shape else g, shape)
 
 
 def keep(out: Any, shape: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
@@ -62,7 +62,7 @@ class Sum(Op):
     def forward(
         c: Any, x: Any, row: Reduction, dims: tuple[int, ...], keepdim: bool, out_dtype: dtype, params: tuple[Any, ...]
     ) -> Any:
-        c.shape, c.dims, c.scale, c.dtype = x.layout.shape, dims, params[0] if params else 1, x.dtype
+        c.shape, c.dims, c.scale, c.dtype = x.lay.shape, dims, params[0] if params else 1, x.dtype
         return keep(reduce(row, x, dims, out_dtype, params), c.shape, dims, keepdim)
 
     @staticmethod
@@ -123,7 +123,7 @@ def mean(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
             f"dtype. Got: {TYPE_NAMES[t]}"
         )
     input = to(input, t)
-    n = math.prod(input.layout.shape[d] for d in dims)
+    n = math.prod(input.lay.shape[d] for d in dims)
     if n == 0:
         result = p.mul(sum(input, dim, keepdim), math.nan)
     else:
@@ -140,7 +140,7 @@ class NanSum(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, dims: tuple[int, ...], keepdim: bool) -> Any:
-        c.shape, c.dims = x.layout.shape, dims
+        c.shape, c.dims = x.lay.shape, dims
         c.save(x)
         return keep(reduce(rows.NANSUM, x, dims, x.dtype), c.shape, dims, keepdim)
 
@@ -211,7 +211,7 @@ class Prod(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, dims: tuple[int, ...], keepdim: bool, t: dtype) -> Any:
-        c.dims, c.shape = dims, x.layout.shape
+        c.dims, c.shape = dims, x.lay.shape
         c.save(x)
         return keep(reduce(rows.PROD, x, dims, t), c.shape, dims, keepdim)
 
@@ -240,8 +240,8 @@ def prod_others(x: Any, dims: tuple[int, ...]) -> Any:
     It is the running product from the front times that from the back: zeros do not matter, to any order.
     """
     m = Settings.functions
-    shape = x.layout.shape
-    if not dims or not x.layout.numel:
+    shape = x.lay.shape
+    if not dims or not x.lay.numel:
         return m.ones_like(x)
     order = [d for d in range(len(shape)) if d not in dims] + list(dims)
     kept = [shape[d] for d in order[: len(shape) - len(dims)]]
@@ -265,9 +265,7 @@ def prod(input: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = Non
     tensor(24)
     """
     need_array("prod", "input", 1, input)
-    dims = read_dims(
-        "prod", input, dim if dim is None else wrap_dim(read_int("prod", "dim", 2, dim), input.layout.ndim)
-    )
+    dims = read_dims("prod", input, dim if dim is None else wrap_dim(read_int("prod", "dim", 2, dim), input.lay.ndim))
     if dtype is not None or out is not None:
         input = to(input, _dtype_or_outs("prod", dtype, out))
     elif not input.dtype.differentiable:
@@ -299,7 +297,7 @@ def _logical(name: str, row: Reduction) -> Any:
             if t not in (dtypes.bool_, dtypes.uint8):
                 raise RuntimeError(f"{name} only supports bool tensor for result, got: {TYPE_NAMES[t]}")
         input = _truth(input)
-        return store(name, keep(reduce(row, input, dims, t), input.layout.shape, dims, keepdim), out)
+        return store(name, keep(reduce(row, input, dims, t), input.lay.shape, dims, keepdim), out)
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = (

@@ -43,7 +43,7 @@ def upsample_to(
 
     Raises RuntimeError for sizes of zero and NotImplementedError for integers other than uint8.
     """
-    shape, t = input.layout.shape, input.dtype
+    shape, t = input.lay.shape, input.dtype
     old, new = shape[2:], tuple(size)
     if min(*old, *new) <= 0:
         letters = "DHW"[3 - len(old) :]

@@ -25,7 +25,7 @@ def set_data(x: Any, value: Any) -> None:
         raise RuntimeError("data set to a tensor that requires gradients must be floating point or complex dtype")
     # the version goes on counting: what was kept for a derivative has not changed in place
     version = x._storage.version
-    x._storage, x.layout, x.dtype = value._storage.alias(), value.layout, value.dtype
+    x._storage, x.lay, x.dtype = value._storage.alias(), value.lay, value.dtype
     x._storage.version = version
 
 
@@ -38,14 +38,14 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
     check_inplace(input, mode.enabled and needs_grad(input))
     if source is None:
         found = empty((0,), input.dtype, input.device)
-        input._storage, input.layout = found._storage, found.layout
+        input._storage, input.lay = found._storage, found.lay
         return input
     if isinstance(source, Array):
         if source.dtype is not input.dtype:
             raise RuntimeError(
                 f"Could not set tensor of type {input.dtype.name} to a tensor of type {source.dtype.name}"
             )
-        storage, layout = source._storage, source.layout
+        storage, layout = source._storage, source.lay
     else:
         kind = source.dtype if hasattr(source, "pickle_storage_type") else None
         if kind is not None and kind is not input.dtype:
@@ -70,7 +70,7 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
             f'Attempted to set the storage of a tensor on device "{input.device}" to a storage on different device '
             f'"{storage.device}". This is no longer allowed; the devices must match.'
         )
-    input._storage, input.layout = storage, layout
+    input._storage, input.lay = storage, layout
     storage.version += 1
     input._accumulate = None  # a graph of what the tensor was before has another end
     return input
@@ -94,18 +94,18 @@ def resize_(input: Any, *sizes: Any, memory_format: Any = None) -> Any:
         if memory_format is formats.preserve_format:
             raise RuntimeError("Unsupported memory format Preserve")
         layout = formats.need_format(memory_format).lay(shape)
-    elif layout.shape == input.layout.shape:
+    elif layout.shape == input.lay.shape:
         return input
     check_inplace(input, False)
-    if input.layout.offset:
-        layout = Layout.make(layout.shape, layout.strides, input.layout.offset)
+    if input.lay.offset:
+        layout = Layout.make(layout.shape, layout.strides, input.lay.offset)
     need = (layout.offset + layout.numel) * input.dtype.itemsize
     had = input._storage.nbytes
     if need > had:
         input._storage.resize(need)
         if settings.fills_memory():
             fill_memory(input, had // input.dtype.itemsize)
-    input.layout = layout
+    input.lay = layout
     input._storage.version += 1
     return input
 
@@ -113,12 +113,10 @@ def resize_(input: Any, *sizes: Any, memory_format: Any = None) -> Any:
 def _resized_batch(input: Any, shape: tuple[int, ...]) -> Any:
     """Resize all of a batch: the slices lie one after another, so that elements may move from one to the next."""
     inner = input._inner
-    if not inner.layout.contiguous:
-        raise RuntimeError(
-            f"vmap: resize_ needs slices that lie one after another, not those of {inner.layout.words()}"
-        )
-    resize_(inner, (inner.layout.shape[0], *shape))
-    input.layout = wrap(inner, input._batch).layout
+    if not inner.lay.contiguous:
+        raise RuntimeError(f"vmap: resize_ needs slices that lie one after another, not those of {inner.lay.words()}")
+    resize_(inner, (inner.lay.shape[0], *shape))
+    input.lay = wrap(inner, input._batch).lay
     return input
 
 
@@ -128,8 +126,8 @@ def resize_as_(input: Any, the_template: Any, *, memory_format: Any = None) -> A
     need_array("resize_as_", "the_template", 2, the_template)
     if memory_format is formats.preserve_format:
         last = formats.channels_last, formats.channels_last_3d
-        memory_format = next((f for f in last if follows(the_template.layout, f)), formats.contiguous_format)
-    return resize_(input, the_template.layout.shape, memory_format=memory_format)
+        memory_format = next((f for f in last if follows(the_template.lay, f)), formats.contiguous_format)
+    return resize_(input, the_template.lay.shape, memory_format=memory_format)
 
 
 __all__ = ["resize_", "resize_as_", "set_", "set_data"]

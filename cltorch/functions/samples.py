@@ -78,10 +78,10 @@ def normal(
         return fill_random("normal", x, "normal", mean, std, generator, requires_grad)
     for x in arrays:
         need_float("normal", x.dtype)
-    if isinstance(std, Array) and std.layout.numel and _any(std.detach() < 0):
+    if isinstance(std, Array) and std.lay.numel and _any(std.detach() < 0):
         raise RuntimeError("normal expects all elements of std >= 0.0")
     shape = broadcast_shapes(*(x.shape for x in arrays))
-    dev = next((x.device for x in arrays if x.layout.ndim), arrays[0].device)
+    dev = next((x.device for x in arrays if x.lay.ndim), arrays[0].device)
     source = read_generator("normal", generator, dev)
 
     def sample() -> Any:
@@ -131,7 +131,7 @@ def check_probability(p: float) -> None:
 def check_probabilities(p: Any) -> None:
     """Raise RuntimeError for a tensor with a probability outside [0, 1] or NaN; waits for the device."""
     p = p.detach()
-    if p.layout.numel and _any(~((p >= 0) & (p <= 1))):
+    if p.lay.numel and _any(~((p >= 0) & (p <= 1))):
         raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but got false: a probability is outside [0, 1]")
 
 
@@ -148,7 +148,7 @@ def poisson(input: Any, generator: Generator | None = None) -> Any:
     """
     need_float("poisson_cpu", need_array("poisson", "input", 1, input).dtype)
     source = read_generator("poisson", generator, input.device)
-    if input.layout.numel and _any(~(input.detach() >= 0)):
+    if input.lay.numel and _any(~(input.detach() >= 0)):
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     return apply(ops.zero_gradient("poisson"), lambda: random_counts.poisson(ops.dense(input), source), input)
 
@@ -198,7 +198,7 @@ def multinomial(
     """
     p = need_array("multinomial", "input", 1, input).detach()
     samples = read_int("multinomial", "num_samples", 2, num_samples)
-    if p.layout.ndim not in (1, 2):
+    if p.lay.ndim not in (1, 2):
         raise RuntimeError("prob_dist must be 1 or 2 dim")
     if not p.dtype.is_floating_point:
         raise RuntimeError(
@@ -216,16 +216,16 @@ def multinomial(
         raise RuntimeError(f"cannot sample from no categories: prob_dist has shape {list(p.shape)}")
     source = read_generator("multinomial", generator, p.device)
     m = Settings.functions
-    if p.layout.numel:
+    if p.lay.numel:
         if _any(~((p >= 0) & m.isfinite(p))):
             raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
         if _any(m.sum(p, -1) <= 0):
             raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     shape = Size((*p.shape[:-1], samples))
-    if p.layout.numel == 0:
+    if p.lay.numel == 0:
         return _give(empty(shape, dtype=dtypes.int64, device=p.device), out)
     if replacement:
-        rows = ops.dense(p if p.layout.ndim == 2 else p.unsqueeze(0))
+        rows = ops.dense(p if p.lay.ndim == 2 else p.unsqueeze(0))
         return _give(multinomial_ops.multinomial(rows, samples, source).view(shape), out)
     # A race of exponential clocks: category i rings first with probability proportional to p[i].
     clocks = ops.draw(

@@ -62,14 +62,14 @@ def recurrence(a: Any, b: Any, dim: int, reverse: bool, lag: int) -> Any:
 
 def shifted(x: Any, dim: int, fill: float | None, back: bool) -> Any:
     """Move everything one place along a dimension; the free place gets ``fill``, or (None) keeps what it had."""
-    if not x.layout.numel:
+    if not x.lay.numel:
         return x
-    if not x.layout.ndim:
+    if not x.lay.ndim:
         return x if fill is None else full((), fill, dtype=x.dtype, device=x.device)
-    n = x.layout.shape[dim]
+    n = x.lay.shape[dim]
     if n == 0:
         return x
-    end = [1 if d == dim else k for d, k in enumerate(x.layout.shape)]
+    end = [1 if d == dim else k for d, k in enumerate(x.lay.shape)]
     if fill is None:
         free = narrow(x, dim, n - 1 if back else 0, 1)
     else:
@@ -82,7 +82,7 @@ def _running(name: str, op: Any, words: str, example: str) -> Any:
     @numpy_names
     def f(input: Any, dim: int, *, dtype: Any = None, out: Any = None) -> Any:
         need_array(name, "input", 1, input)
-        d = wrap_dim(read_int(name, "dim", 2, dim), input.layout.ndim)
+        d = wrap_dim(read_int(name, "dim", 2, dim), input.lay.ndim)
         t = read_dtype(name, dtype, None if out is None else need_array(name, "out", 3, out).dtype)
         if dtype is not None:
             check_asked(t, out)
@@ -156,7 +156,7 @@ def logcumsumexp(input: Any, dim: int, *, out: Any = None) -> Any:
     tensor([1.0000, 1.6931])
     """
     need_array("logcumsumexp", "input", 1, input)
-    d = wrap_dim(read_int("logcumsumexp", "dim", 2, dim), input.layout.ndim)
+    d = wrap_dim(read_int("logcumsumexp", "dim", 2, dim), input.lay.ndim)
     if not input.dtype.differentiable:
         raise NotImplementedError(f"\"logcumsumexp\" not implemented for '{TYPE_NAMES[input.dtype]}'")
     if out is not None:
@@ -169,7 +169,7 @@ def _extreme(name: str, op: str, kind: Any) -> Any:
     @numpy_names
     def f(input: Any, dim: int, *, out: Any = None) -> Any:
         need_array(name, "input", 1, input)
-        d = wrap_dim(read_int(name, "dim", 2, dim), input.layout.ndim)
+        d = wrap_dim(read_int(name, "dim", 2, dim), input.lay.ndim)
         values, indices = apply(ops.CumExtreme, input, d, op)
         called(values, f"{name.capitalize()}Backward0")
         if out is not None:
@@ -191,11 +191,11 @@ cummax, cummin = _extreme("cummax", ops.MAX, cummax_return), _extreme("cummin", 
 
 
 def _beside(input: Any, piece: Any, dim: int) -> Any:
-    if piece.layout.ndim != input.layout.ndim:
-        if piece.layout.ndim:
+    if piece.lay.ndim != input.lay.ndim:
+        if piece.lay.ndim:
             raise RuntimeError("diff expects prepend or append to be the same dimension as input")
-        piece = reshape(piece, (1,) * input.layout.ndim)
-    for i, (n, k) in enumerate(zip(input.layout.shape, piece.layout.shape, strict=True)):
+        piece = reshape(piece, (1,) * input.lay.ndim)
+    for i, (n, k) in enumerate(zip(input.lay.shape, piece.lay.shape, strict=True)):
         if n != k and i != dim:
             raise RuntimeError(
                 "diff expects the shape of tensor to prepend or append to match that of input except along the "
@@ -220,18 +220,18 @@ def diff(input: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any
     if prepend is not None:
         need_array("diff", "prepend", 4, prepend)
     need_array("diff", "input", 1, input)
-    if not input.layout.ndim:
+    if not input.lay.ndim:
         raise RuntimeError("diff expects input to be at least one-dimensional")
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
-    d = wrap_dim(dim, input.layout.ndim)
+    d = wrap_dim(dim, input.lay.ndim)
     if n == 0:  # what stands beside the tensor is not looked at
         return p.clone(input) if out is None else into_out("diff", out, input)
     pieces = [x if x is input else _beside(input, x, d) for x in (prepend, input, append) if x is not None]
     x = cat(pieces, d) if len(pieces) > 1 else input
     step = p.logical_xor if x.dtype is dtypes.bool_ else p.sub
-    for _ in range(min(n, x.layout.shape[d])):
-        length = x.layout.shape[d] - 1
+    for _ in range(min(n, x.lay.shape[d])):
+        length = x.lay.shape[d] - 1
         x = step(narrow(x, d, 1, length), narrow(x, d, 0, length))
     return x if out is None else into_out("diff", out, x)
 
@@ -243,20 +243,20 @@ def _areas(name: str, y: Any, x: Any, dx: Any, dim: int) -> tuple[Any, int]:
         raise RuntimeError(f"{name}: Currently, we only support dx as a real number.")
     if y.dtype is dtypes.bool_:
         raise RuntimeError(f"{name}: received a bool input for `y`, but bool is not supported")
-    if not y.layout.ndim:
+    if not y.lay.ndim:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-    d = wrap_dim(dim, y.layout.ndim)
-    n = y.layout.shape[d]
+    d = wrap_dim(dim, y.lay.ndim)
+    n = y.lay.shape[d]
     if x is not None:
         if need_array(name, "x", 2, x).dtype is dtypes.bool_:
             raise RuntimeError(f"{name}: received a bool input for `x`, but bool is not supported")
-        if x.layout.ndim == 1 and y.layout.ndim > 1:
-            line = [1] * y.layout.ndim
-            line[d] = x.layout.numel
+        if x.lay.ndim == 1 and y.lay.ndim > 1:
+            line = [1] * y.lay.ndim
+            line[d] = x.lay.numel
             x = reshape(x, line)
-        elif x.layout.ndim < y.layout.ndim:
-            x = reshape(x, (*(1,) * (y.layout.ndim - x.layout.ndim), *x.layout.shape))
-        if x.layout.shape[d] != n:
+        elif x.lay.ndim < y.lay.ndim:
+            x = reshape(x, (*(1,) * (y.lay.ndim - x.lay.ndim), *x.lay.shape))
+        if x.lay.shape[d] != n:
             raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
         dx = p.sub(narrow(x, d, 1, max(n - 1, 0)), narrow(x, d, 0, max(n - 1, 0))) if n else x
     if n == 0:
@@ -276,7 +276,7 @@ def trapezoid(y: Any, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
     tensor(4.)
     """
     areas, d = _areas("trapezoid", y, x, dx, dim)
-    if not y.layout.shape[d]:
+    if not y.lay.shape[d]:
         return r.sum(y, d, dtype=y.dtype)
     return p.div(r.sum(areas, d), 2)
 

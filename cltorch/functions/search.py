@@ -37,7 +37,7 @@ def _search(name: str, sequence: Any, values: Any, out_int32: bool, right: bool,
                 f"torch.{name}(): boundaries and input value tensors should have same device type, but got boundaries "
                 f"tensor device type {sequence.device} and input value tensor device type {values.device}"
             )
-        if not (values.layout.contiguous and sequence.layout.contiguous):
+        if not (values.lay.contiguous and sequence.lay.contiguous):
             warn_once(
                 f"torch.{name}(): input value tensor is non-contiguous, or the boundaries are: this will lower the "
                 "performance, for it is copied. Use contiguous tensors if possible."
@@ -51,8 +51,8 @@ def _search(name: str, sequence: Any, values: Any, out_int32: bool, right: bool,
             f"whether out_int32 flag is True, but we got output tensor's dtype {TYPE_NAMES[out.dtype]} and out_int32 "
             f"flag is {out_int32}"
         )
-    if not sequence.layout.numel:
-        result = full(values.layout.shape, 0, found_dtype, sequence.device)
+    if not sequence.lay.numel:
+        result = full(values.lay.shape, 0, found_dtype, sequence.device)
     else:
         result = ops.place(to(sequence, t), to(values, t), right, found_dtype, sorter)
     return result if out is None else into_out(name, out, result)
@@ -76,8 +76,8 @@ def searchsorted(
     if sorter is not None:
         need_array("searchsorted", "sorter", 7, sorter)
     need_array("searchsorted", "sorted_sequence", 1, sorted_sequence)
-    shape = tuple(sorted_sequence.layout.shape)
-    given = tuple(input.layout.shape) if isinstance(input, Array) else ()
+    shape = tuple(sorted_sequence.lay.shape)
+    given = tuple(input.lay.shape) if isinstance(input, Array) else ()
     if side not in (None, "left", "right"):
         raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
@@ -100,16 +100,16 @@ def searchsorted(
             f"tensor {list(given)}"
         )
     if sorter is not None:
-        if tuple(sorter.layout.shape) != shape:
+        if tuple(sorter.lay.shape) != shape:
             raise RuntimeError(
                 "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
-                f"{list(shape)} and got sorter tensor {list(sorter.layout.shape)}"
+                f"{list(shape)} and got sorter tensor {list(sorter.lay.shape)}"
             )
         if sorter.dtype is not dtypes.int64:
             raise RuntimeError(
                 f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {TYPE_NAMES[sorter.dtype]}"
             )
-        if sorter.layout.numel and bool(((sorter < 0) | (sorter >= shape[-1])).any()):
+        if sorter.lay.numel and bool(((sorter < 0) | (sorter >= shape[-1])).any()):
             raise RuntimeError("torch.searchsorted(): sorter index out of range")
     return _search("searchsorted", sorted_sequence, input, out_int32, right or side == "right", out, sorter)
 
@@ -125,8 +125,8 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
     tensor([1, 3, 4])
     """
     need_array("bucketize", "boundaries", 2, boundaries)
-    if boundaries.layout.ndim != 1:
-        raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.layout.ndim})")
+    if boundaries.lay.ndim != 1:
+        raise RuntimeError(f"boundaries tensor must be 1 dimension, but got dim({boundaries.lay.ndim})")
     return _search("bucketize", boundaries, input, out_int32, right, out)
 
 
@@ -161,8 +161,8 @@ def _member(elements: Any, test_elements: Any, invert: bool) -> Any:
     t = result_type(given) if len(arrays) == 1 else promote_types(*(x.dtype for x in arrays))
     dev = arrays[0].device
     x, tests = (to(v, t) if isinstance(v, Array) else tensor(v, dtype=t, device=dev) for v in given)
-    if not tests.layout.numel:
-        return full(x.layout.shape, invert, dtypes.bool_, dev)
-    if not x.layout.numel:
-        return empty(x.layout.shape, dtypes.bool_, dev)
+    if not tests.lay.numel:
+        return full(x.lay.shape, invert, dtypes.bool_, dev)
+    if not x.lay.numel:
+        return empty(x.lay.shape, dtypes.bool_, dev)
     return ops.member(x, reshape(tests, (-1,)), invert)

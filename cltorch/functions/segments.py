@@ -61,10 +61,10 @@ def segment_reduce(
         raise NotImplementedError(f"\"segment_reduce\" not implemented for '{TYPE_NAMES[data.dtype]}'")
     if given.dtype not in (dtypes.int32, dtypes.int64):
         raise NotImplementedError(f"\"segment_reduce\" not implemented for {what} of '{TYPE_NAMES[given.dtype]}'")
-    d = wrap_dim(axis, data.layout.ndim)
-    if given.layout.ndim - 1 != d:
+    d = wrap_dim(axis, data.lay.ndim)
+    if given.lay.ndim - 1 != d:
         raise RuntimeError(f"segment_reduce(): Expected axis to be the last dimension of {what} but got {axis}.")
-    n = data.layout.shape[d]
+    n = data.lay.shape[d]
     if what == "lengths" and not unsafe and given.device.type != "meta":
         if bool((values(given) < 0).any()):
             raise RuntimeError("lengths contains negative value!")
@@ -78,9 +78,9 @@ def segment_reduce(
 
 def _bounds(given: Any, offsets: bool) -> tuple[Any, Any]:
     """Return where each run begins and ends, as int64."""
-    given, d = given.to(dtypes.int64), given.layout.ndim - 1
+    given, d = given.to(dtypes.int64), given.lay.ndim - 1
     if offsets:
-        count = given.layout.shape[d] - 1
+        count = given.lay.shape[d] - 1
         return narrow(given, d, 0, count), narrow(given, d, 1, count)
     ends = cumsum(given, d)
     return p.sub(ends, given), ends
@@ -88,7 +88,7 @@ def _bounds(given: Any, offsets: bool) -> tuple[Any, Any]:
 
 def _reduced(data: Any, d: int, bounds: tuple[Any, Any], kind: str, initial: Any) -> Any:
     starts, ends = bounds
-    shape, count = tuple(data.layout.shape), ends.layout.shape[d]
+    shape, count = tuple(data.lay.shape), ends.lay.shape[d]
     n, rest = shape[d], len(shape) - d - 1
     name, neutral = _KINDS[kind]
     start = neutral if initial is None else initial

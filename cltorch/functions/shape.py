@@ -47,10 +47,10 @@ def squeeze(input: Any, dim: Any = None) -> Any:
     torch.Size([2])
     """
     need_array("squeeze", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     dims = tuple(dim) if isinstance(dim, (tuple, list)) else dim
     form = 0 if dim is None else 2 if isinstance(dims, tuple) else 1
-    return record_view(input, input.layout.squeeze(dims), f"SqueezeBackward{form}", lambda m, g: m.reshape(g, shape))
+    return record_view(input, input.lay.squeeze(dims), f"SqueezeBackward{form}", lambda m, g: m.reshape(g, shape))
 
 
 @numpy_names
@@ -64,8 +64,8 @@ def unsqueeze(input: Any, dim: int) -> Any:
     torch.Size([1, 2])
     """
     need_array("unsqueeze", "input", 1, input)
-    shape = input.layout.shape
-    return record_view(input, input.layout.unsqueeze(dim), "UnsqueezeBackward0", lambda m, g: m.reshape(g, shape))
+    shape = input.lay.shape
+    return record_view(input, input.lay.unsqueeze(dim), "UnsqueezeBackward0", lambda m, g: m.reshape(g, shape))
 
 
 def view(input: Any, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
@@ -89,19 +89,19 @@ def view(input: Any, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
         return _view_dtype(input, read_dtype("view", shape[0]))
     need_some("view", "size", shape)
     wanted = sizes_of(shape)
-    layout = input.layout.view(wanted)
+    layout = input.lay.view(wanted)
     if layout is None:
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one dimension spans "
             "across two contiguous subspaces). Use .reshape(...) instead."
         )
-    before = input.layout.shape
+    before = input.lay.shape
     return record_view(input, layout, "ViewBackward0", lambda m, g: m.reshape(g, before))
 
 
 def _view_dtype(x: Any, t: dtypes.dtype) -> Any:
     if t is x.dtype:
-        return record_view(x, x.layout, "AliasBackward0", lambda m, g: g)
+        return record_view(x, x.lay, "AliasBackward0", lambda m, g: g)
     t = read_dtype("view", t)
     conj, neg = turns(x)
     if conj:
@@ -112,7 +112,7 @@ def _view_dtype(x: Any, t: dtypes.dtype) -> Any:
         raise RuntimeError(
             "torch.Tensor.view is not supported for tensors with negative bit set when converting to a different dtype."
         )
-    lay, old, new = x.layout, x.dtype.itemsize, t.itemsize
+    lay, old, new = x.lay, x.dtype.itemsize, t.itemsize
     if old == new:
         layout = lay
     else:
@@ -152,11 +152,11 @@ def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
     if shape is None:
         need_some("reshape", "shape", sizes)
     wanted = sizes_of(sizes if shape is None else (shape,))
-    layout = input.layout.view(wanted)
-    before = input.layout.shape
+    layout = input.lay.view(wanted)
+    before = input.lay.shape
     if layout is None:
         copy = contiguous_copy(input)
-        found = record_view(copy, copy.layout.view(wanted), "UnsafeViewBackward0", lambda m, g: m.reshape(g, before))
+        found = record_view(copy, copy.lay.view(wanted), "UnsafeViewBackward0", lambda m, g: m.reshape(g, before))
         found._base = None  # nobody else sees the copy
         return found
     return record_view(input, layout, "ViewBackward0", lambda m, g: m.reshape(g, before))
@@ -165,13 +165,13 @@ def reshape(input: Any, *sizes: Any, shape: Any = None) -> Any:
 def view_as(input: Any, other: Any) -> Any:
     """Return a view in the shape of another tensor."""
     need_array("view_as", "other", 2, other)
-    return view(input, other.layout.shape)
+    return view(input, other.lay.shape)
 
 
 def reshape_as(input: Any, other: Any) -> Any:
     """Return the tensor in the shape of another."""
     need_array("reshape_as", "other", 2, other)
-    return reshape(input, other.layout.shape)
+    return reshape(input, other.lay.shape)
 
 
 def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
@@ -184,7 +184,7 @@ def flatten(input: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
     torch.Size([2, 12])
     """
     need_array("flatten", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     n = len(shape)
     first, last = wrap_dim(start_dim, n), wrap_dim(end_dim, n)
     if first > last:
@@ -209,7 +209,7 @@ def ravel(input: Any) -> Any:
     tensor([1, 2, 3, 4])
     """
     need_array("ravel", "input", 1, input)
-    return reshape(contiguous(input), (input.layout.numel,))
+    return reshape(contiguous(input), (input.lay.numel,))
 
 
 def unflatten(input: Any, dim: int, sizes: Any) -> Any:
@@ -222,7 +222,7 @@ def unflatten(input: Any, dim: int, sizes: Any) -> Any:
     torch.Size([2, 3, 2])
     """
     need_array("unflatten", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     d = wrap_dim(dim, len(shape))
     if not shape:
         raise RuntimeError(
@@ -257,15 +257,15 @@ def expand(input: Any, *sizes: Any, size: Any = None, implicit: bool = False) ->
     need_array("expand", "input", 1, input)
     if size is None:
         need_some("expand", "size", sizes)
-    before = input.layout.shape
-    layout = input.layout.expand(sizes_of(sizes if size is None else (size,)))
+    before = input.lay.shape
+    layout = input.lay.expand(sizes_of(sizes if size is None else (size,)))
     return record_view(input, layout, "ExpandBackward0", lambda m, g: m.sum_to_size(g, before))
 
 
 def expand_as(input: Any, other: Any) -> Any:
     """Broadcast to the shape of another tensor, as a view."""
     need_array("expand_as", "other", 2, other)
-    return expand(input, other.layout.shape)
+    return expand(input, other.lay.shape)
 
 
 def broadcast_to(input: Any, *sizes: Any, size: Any = None) -> Any:
@@ -297,5 +297,5 @@ def broadcast_tensors(*tensors: Any) -> tuple[Any, ...]:
         tensors = tuple(tensors[0])
     for i, x in enumerate(tensors):
         need_array("broadcast_tensors", "tensors", i + 1, x)
-    shape = broadcast_shapes(*(x.layout.shape for x in tensors))
+    shape = broadcast_shapes(*(x.lay.shape for x in tensors))
     return tuple(expand(x, shape) for x in tensors)

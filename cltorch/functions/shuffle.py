@@ -19,7 +19,7 @@ __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_
 
 def _check(name: str, input: Any, argument: str, factor: Any) -> int:
     need_array(name, "input", 1, input)
-    n = input.layout.ndim
+    n = input.lay.ndim
     if n < 3:
         raise RuntimeError(f"{name} expects input to have at least 3 dimensions, but got input with {n} dimension(s)")
     factor = read_int(name, argument, 2, factor)
@@ -29,11 +29,11 @@ def _check(name: str, input: Any, argument: str, factor: Any) -> int:
 
 
 def _turned(x: Any) -> Any:
-    return permute(x, (0, *range(2, x.layout.ndim), 1))
+    return permute(x, (0, *range(2, x.lay.ndim), 1))
 
 
 def _turned_back(x: Any) -> Any:
-    return permute(x, (0, x.layout.ndim - 1, *range(1, x.layout.ndim - 1)))
+    return permute(x, (0, x.lay.ndim - 1, *range(1, x.lay.ndim - 1)))
 
 
 def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
@@ -50,7 +50,7 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
              [2., 3.]]])
     """
     r = _check("pixel_shuffle", input, "upscale_factor", upscale_factor)
-    *lead, c, h, w = input.layout.shape
+    *lead, c, h, w = input.lay.shape
     if c % (r * r):
         raise RuntimeError(
             "pixel_shuffle expects its input's 'channel' dimension to be divisible by the square of upscale_factor, "
@@ -60,9 +60,9 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
 
 
 def _shuffled(input: Any, r: int) -> Any:
-    *lead, c, h, w = input.layout.shape
+    *lead, c, h, w = input.lay.shape
     n, c = len(lead), c // (r * r)
-    if suggested(input.layout) is not None and n == 1:
+    if suggested(input.lay) is not None and n == 1:
         parts = permute(reshape(_turned(input), (*lead, h, w, c, r, r)), (0, 1, 4, 2, 5, 3))
         return _turned_back(reshape(parts, (*lead, h * r, w * r, c)))
     parts = reshape(input, (*lead, c, r, r, h, w))
@@ -83,7 +83,7 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     torch.Size([4, 1, 1])
     """
     r = _check("pixel_unshuffle", input, "downscale_factor", downscale_factor)
-    *lead, c, h, w = input.layout.shape
+    *lead, c, h, w = input.lay.shape
     for what, d, size in (("height", -2, h), ("width", -1, w)):
         if size % r:
             raise RuntimeError(
@@ -94,9 +94,9 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
 
 
 def _unshuffled(input: Any, r: int) -> Any:
-    *lead, c, h, w = input.layout.shape
+    *lead, c, h, w = input.lay.shape
     n = len(lead)
-    if suggested(input.layout) is not None and n == 1:
+    if suggested(input.lay) is not None and n == 1:
         parts = reshape(_turned(input), (*lead, h // r, r, w // r, r, c))
         return _turned_back(reshape(permute(parts, (0, 1, 3, 5, 2, 4)), (*lead, h // r, w // r, c * r * r)))
     parts = reshape(input, (*lead, c, h // r, r, w // r, r))
@@ -117,7 +117,7 @@ def channel_shuffle(input: Any, groups: int) -> Any:
     tensor([0., 2., 1., 3.])
     """
     need_array("channel_shuffle", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(shape) <= 2:
         raise RuntimeError(f"channel_shuffle expects input with > 2 dims, but got input with sizes {list(shape)}")
     groups = read_int("channel_shuffle", "groups", 2, groups)
@@ -133,12 +133,12 @@ def channel_shuffle(input: Any, groups: int) -> Any:
 
 
 def _dealt(input: Any, groups: int) -> Any:
-    shape = input.layout.shape
-    if suggested(input.layout) is not None:
+    shape = input.lay.shape
+    if suggested(input.lay) is not None:
         n = len(shape)
         last = _turned(input)
-        parts = reshape(last, (*last.layout.shape[:-1], groups, shape[1] // groups))
-        return _turned_back(reshape(permute(parts, (*range(n - 1), n, n - 1)), last.layout.shape))
+        parts = reshape(last, (*last.lay.shape[:-1], groups, shape[1] // groups))
+        return _turned_back(reshape(permute(parts, (*range(n - 1), n, n - 1)), last.lay.shape))
     parts = reshape(input, (shape[0], groups, shape[1] // groups, *shape[2:]))
     dealt = permute(parts, (0, 2, 1, *range(3, len(shape) + 1)))
     return reshape(contiguous_copy(dealt) if groups in (1, shape[1]) else dealt, shape)

@@ -21,7 +21,7 @@ __all__ = ["is_grad_enabled", "log_softmax", "softmax", "softmin"]
 def need_floating(name: str, input: Any, dim: int) -> None:
     """Raise NotImplementedError where the softmax of a dtype is asked for that has none; PyTorch's kernels by name."""
     if not input.dtype.is_floating_point:
-        last = "_lastdim" if wrap_dim(dim, input.layout.ndim) == max(input.layout.ndim, 1) - 1 else ""
+        last = "_lastdim" if wrap_dim(dim, input.lay.ndim) == max(input.lay.ndim, 1) - 1 else ""
         raise NotImplementedError(f"\"{name}{last}_kernel_impl\" not implemented for '{TYPE_NAMES[input.dtype]}'")
 
 
@@ -29,7 +29,7 @@ def _apply(op: Any, name: str, input: Any, dim: int, dtype: Any, out: Any) -> An
     if dtype is not None:
         input = input.to(dtype)
     need_floating(name, input, dim)
-    result = apply(op, input, wrap_dim(dim, input.layout.ndim))
+    result = apply(op, input, wrap_dim(dim, input.lay.ndim))
     return result if out is None else into_out(name, out, result)
 
 

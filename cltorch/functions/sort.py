@@ -77,7 +77,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool | 
     indices=tensor([1, 2, 0]))
     """
     need_array("sort", "input", 1, input)
-    d = wrap_dim(read_int("sort", "dim", 2, dim), input.layout.ndim)
+    d = wrap_dim(read_int("sort", "dim", 2, dim), input.lay.ndim)
     return _results("sort", sort_return, out, *apply(Sort, input, d, bool(descending)))
 
 
@@ -92,7 +92,7 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool
     tensor([0, 2, 1])
     """
     need_array("argsort", "input", 1, input)
-    d = wrap_dim(read_int("argsort", "dim", 2, dim), input.layout.ndim)
+    d = wrap_dim(read_int("argsort", "dim", 2, dim), input.lay.ndim)
     if input.dtype.is_complex:
         raise NotImplementedError("argsort is not implemented for complex tensors")
     return sort_as_laid(input, d, bool(descending))[1]
@@ -128,12 +128,12 @@ def topk(
     """
     need_array("topk", "input", 1, input)
     k = read_int("topk", "k", 2, k)
-    d = wrap_dim(-1 if dim is None else dim, input.layout.ndim)
-    if not 0 <= k <= (input.layout.shape[d] if input.layout.ndim else 1):
+    d = wrap_dim(-1 if dim is None else dim, input.lay.ndim)
+    if not 0 <= k <= (input.lay.shape[d] if input.lay.ndim else 1):
         raise RuntimeError("selected index k out of range")
     if input.dtype is dtypes.bool_:
         raise RuntimeError(f"topk does not support bool dtypes on {input.device.type.upper()}")
-    k = k if input.layout.ndim else 1
+    k = k if input.lay.ndim else 1
     return _results("topk", topk_return, out, *apply(TopK, input, k, d, bool(largest)))
 
 
@@ -142,8 +142,8 @@ _NODES = {"median": "MedianBackward1", "nanmedian": "NanmedianBackward1", "mode"
 
 
 def _along(name: str, what: str, kind: Any, input: Any, k: int, dim: int, keepdim: bool, out: Any) -> Any:
-    d = wrap_dim(dim, input.layout.ndim)
-    if input.layout.ndim and not input.layout.shape[d]:
+    d = wrap_dim(dim, input.lay.ndim)
+    if input.lay.ndim and not input.lay.shape[d]:
         raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
     if what != ops.MODE:
         _refuse_bool(name, input)
@@ -176,8 +176,8 @@ def kthvalue(input: Any, k: int, dim: int = -1, keepdim: bool = False, *, out: A
     """
     need_array("kthvalue", "input", 1, input)
     k = read_int("kthvalue", "k", 2, k)
-    d = wrap_dim(dim, input.layout.ndim)
-    n = input.layout.shape[d] if input.layout.ndim else 1
+    d = wrap_dim(dim, input.lay.ndim)
+    n = input.lay.shape[d] if input.lay.ndim else 1
     if n and not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {d}")
     if isinstance(out, (tuple, list)) and len(out) == 2:
@@ -191,7 +191,7 @@ def _median(name: str, what: str, kind: Any) -> Any:
         if dim is not None:
             return _along(name, what, kind, input, 0, _read_dim(name, dim), keepdim, out)
         _refuse_bool(name, input)
-        if input.layout.numel:
+        if input.lay.numel:
             values, _ = apply(ops.Pick, reshape(input, (-1,)), what, 0, 0, False, True)
             called(values, f"{name.capitalize()}Backward0")
         else:

@@ -27,7 +27,7 @@ frexp_return = result_class("frexp", "mantissa", "exponent")
 
 def _order(n: Any, input: Any) -> tuple[int, Any]:
     """Return the order and the tensor, which the method gives the other way round."""
-    if isinstance(n, Array) and (not isinstance(input, Array) or n.layout.ndim):
+    if isinstance(n, Array) and (not isinstance(input, Array) or n.lay.ndim):
         n, input = input, n
     n = read_int("polygamma", "n", 1, n)
     if n < 0:

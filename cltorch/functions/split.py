@@ -32,7 +32,7 @@ def _sizes_or_number(value: Any) -> int | list[int]:
     if isinstance(value, (list, tuple)):
         return [read_int("split_with_sizes", "split_sizes", 2, k) for k in value]
     number = value
-    if isinstance(value, Array) and value.layout.numel == 1 and math.isfinite(value.item()):
+    if isinstance(value, Array) and value.lay.numel == 1 and math.isfinite(value.item()):
         number = int(value.item())  # a fraction is cut off
     if isinstance(number, (bool, Array)) or not hasattr(number, "__index__"):
         raise _no_sizes(value)
@@ -49,9 +49,9 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
     need_array("split", "tensor", 1, tensor)
-    if not tensor.layout.ndim:
+    if not tensor.lay.ndim:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
-    n = tensor.layout.shape[wrap_dim(dim, tensor.layout.ndim)]
+    n = tensor.lay.shape[wrap_dim(dim, tensor.lay.ndim)]
     given = _sizes_or_number(split_size_or_sections)
     if not isinstance(given, int):
         sizes = given
@@ -74,10 +74,10 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
             sizes = [0]
         else:
             sizes = [k] * (n // k) + ([n % k] if n % k else []) or [0]
-    d = wrap_dim(dim, tensor.layout.ndim)
+    d = wrap_dim(dim, tensor.lay.ndim)
     layouts, at = [], 0
     for k in sizes:
-        layouts.append(tensor.layout.slice(d, at, at + k))
+        layouts.append(tensor.lay.slice(d, at, at + k))
         at += k
     shapes = [lay.shape for lay in layouts]
     name = "SplitBackward0" if isinstance(given, int) else "SplitWithSizesBackward0"
@@ -118,11 +118,11 @@ def chunk(input: Any, chunks: int, dim: int = 0) -> tuple[Any, ...]:
     """
     need_array("chunk", "input", 1, input)
     chunks = read_int("chunk", "chunks", 2, chunks)
-    if input.layout.ndim == 0:
+    if input.lay.ndim == 0:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     if chunks <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
+    n = input.lay.shape[wrap_dim(dim, input.lay.ndim)]
     size = -(-n // chunks)
     _need_room("chunk", chunks if not size else 0)
     return split(input, [0] * chunks if size == 0 else size, dim)
@@ -181,9 +181,9 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
     [[0, 1, 2], [3, 4], [5, 6]]
     """
     need_array("tensor_split", "input", 1, input)
-    if input.layout.ndim == 0:
+    if input.lay.ndim == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
-    n = input.layout.shape[wrap_dim(dim, input.layout.ndim)]
+    n = input.lay.shape[wrap_dim(dim, input.lay.ndim)]
     if isinstance(indices_or_sections, Array):
         given = indices_or_sections
         if given.dtype is not dtypes.int64:
@@ -191,10 +191,10 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
                 "tensor_split expected tensor_indices_or_sections to have dtype of long, but got "
                 f"{TYPE_NAMES[given.dtype]}"
             )
-        if given.layout.ndim > 1:
+        if given.lay.ndim > 1:
             raise RuntimeError(
                 "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, "
-                f"but got a tensor with {given.layout.ndim} dims"
+                f"but got a tensor with {given.lay.ndim} dims"
             )
         indices_or_sections = given.tolist()
     if isinstance(indices_or_sections, int):
@@ -217,7 +217,7 @@ def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[An
 def _split_along(name: str, least: int, dim_of: Any) -> Any:
     def f(input: Any, indices_or_sections: Any) -> tuple[Any, ...]:
         need_array(name, "input", 1, input)
-        n = input.layout.ndim
+        n = input.lay.ndim
         if n < least:
             raise RuntimeError(
                 f"torch.{name} requires a tensor with at least {least} dimension, but got a tensor with {n} dimensions!"
@@ -231,11 +231,11 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
                 f"of ints, not {type(indices_or_sections).__name__}"
             )
         if isinstance(indices_or_sections, int) and (
-            indices_or_sections <= 0 or input.layout.shape[dim] % indices_or_sections
+            indices_or_sections <= 0 or input.lay.shape[dim] % indices_or_sections
         ):
             raise RuntimeError(
                 f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
-                f"{input.layout.shape[dim]} is not divisible by the split_size {indices_or_sections}!"
+                f"{input.lay.shape[dim]} is not divisible by the split_size {indices_or_sections}!"
             )
         return tensor_split(input, indices_or_sections, dim)
 
@@ -265,10 +265,10 @@ def unbind(input: Any, dim: int = 0) -> tuple[Any, ...]:
     (tensor([1, 2]), tensor([3, 4]))
     """
     need_array("unbind", "input", 1, input)
-    d = wrap_dim(dim, input.layout.ndim)
-    if not input.layout.ndim:
+    d = wrap_dim(dim, input.lay.ndim)
+    if not input.lay.ndim:
         raise IndexError("Dimension specified as 0 but tensor has no dimensions")
-    layouts = [input.layout.select(d, i) for i in range(input.layout.shape[d])]
+    layouts = [input.lay.select(d, i) for i in range(input.lay.shape[d])]
     if not layouts:
         return ()
     shapes = [layouts[0].shape] * len(layouts)

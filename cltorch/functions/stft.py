@@ -38,9 +38,7 @@ def _sizes(name: str, n_fft: Any, hop_length: Any, win_length: Any) -> tuple[int
 
 def _refuse(name: str, x: Any, sizes: tuple[int, int, int], words: str) -> None:
     n, hop, win = sizes
-    raise RuntimeError(
-        f"{name}({x.dtype}{list(x.layout.shape)}, n_fft={n}, hop_length={hop}, win_length={win}): {words}"
-    )
+    raise RuntimeError(f"{name}({x.dtype}{list(x.lay.shape)}, n_fft={n}, hop_length={hop}, win_length={win}): {words}")
 
 
 def _centred(x: Any, window: Any, n: int, win: int) -> Any:
@@ -93,30 +91,30 @@ def stft(
     if center and align_to_window is not None:
         raise RuntimeError("stft align_to_window should only be set when center = false")
     if center:
-        shape = x.layout.shape
+        shape = x.lay.shape
         x = pad(reshape(x, (*(1,) * (3 - len(shape)), *shape)), (n // 2, n // 2), pad_mode)
-        x = reshape(x, (*shape[:-1], x.layout.shape[-1]))
+        x = reshape(x, (*shape[:-1], x.lay.shape[-1]))
     if not x.dtype.differentiable:
         _refuse("stft", x, sizes, "expected a tensor of floating point or complex values")
-    if x.layout.ndim not in (1, 2):
+    if x.lay.ndim not in (1, 2):
         _refuse("stft", x, sizes, "expected a 1D or 2D tensor")
-    length = x.layout.shape[-1]
+    length = x.lay.shape[-1]
     if not 0 < n <= length:
         _refuse("stft", x, sizes, f"expected 0 < n_fft < {length}, but got n_fft={n}")
     if hop <= 0:
         _refuse("stft", x, sizes, f"expected hop_length > 0, but got hop_length={hop}")
     if not 0 < win <= n:
         _refuse("stft", x, sizes, f"expected 0 < win_length <= n_fft, but got win_length={win}")
-    if window is not None and tuple(window.layout.shape) != (win,):
+    if window is not None and tuple(window.lay.shape) != (win,):
         _refuse(
             "stft", x, sizes, f"expected a 1D window tensor of size equal to win_length={win}, but got window with "
-            f"size {list(window.layout.shape)}",
+            f"size {list(window.lay.shape)}",
         )  # fmt: skip
     if onesided and whole:
         raise RuntimeError("Cannot have onesided output if window or input is complex")
     if align_to_window and win < n:
         left = (n - win) // 2
-        x = pad_dims(x, (*((0, 0),) * (x.layout.ndim - 1), (left, n - win - left)), "constant", 0)
+        x = pad_dims(x, (*((0, 0),) * (x.lay.ndim - 1), (left, n - win - left)), "constant", 0)
     frames = p.mul(unfold(x, -1, n, hop), _centred(x, window, n, win))
     transform = fft_fft if whole or onesided is False else fft_rfft
     y = transpose(transform(frames, norm="ortho" if normalized else None), -1, -2)
@@ -145,13 +143,13 @@ def istft(
     n, hop, win = sizes = _sizes("istft", n_fft, hop_length, win_length)
     _check_window("istft", window, win)
     _check_spectra(x, sizes, window, onesided, return_complex)
-    batch = x.layout.ndim == 3
+    batch = x.lay.ndim == 3
     x = transpose(x if batch else unsqueeze(x, 0), 1, 2)
     window = _centred(x, window, n, win)
     norm = "ortho" if normalized else None
     # of a whole spectrum only the half counts where the signal is to be real: irfft reads no more
     frames = fft_ifft(x, norm=norm) if return_complex else fft_irfft(x, n, norm=norm)
-    count, total = x.layout.shape[1], n + hop * (x.layout.shape[1] - 1)
+    count, total = x.lay.shape[1], n + hop * (x.lay.shape[1] - 1)
     y = _overlaid(p.mul(frames, window), hop, total)
     weight = _overlaid(expand(reshape(p.square(window), (1, 1, n)), (1, count, n)), hop, total)
     start = n // 2 if center else 0
@@ -180,11 +178,11 @@ def _check_spectra(x: Any, sizes: tuple[int, int, int], window: Any, onesided: A
         raise RuntimeError(
             "istft requires a complex-valued input tensor matching the output from stft with return_complex=True."
         )
-    if not x.layout.numel:
+    if not x.lay.numel:
         _refuse("istft", x, sizes, "input tensor cannot be empty.")
-    if x.layout.ndim not in (2, 3):
-        _refuse("istft", x, sizes, f"expected a complex tensor with 2 or 3 dimensions, but got {x.layout.ndim}")
-    have = x.layout.shape[-2]
+    if x.lay.ndim not in (2, 3):
+        _refuse("istft", x, sizes, f"expected a complex tensor with 2 or 3 dimensions, but got {x.lay.ndim}")
+    have = x.lay.shape[-2]
     half = have != n if onesided is None else bool(onesided)
     if have != (n // 2 + 1 if half else n):
         wanted = "n_fft / 2 + 1 when onesided=True" if half else "n_fft when onesided=False"
@@ -194,7 +192,7 @@ def _check_spectra(x: Any, sizes: tuple[int, int, int], window: Any, onesided: A
     if not win <= n:
         _refuse("istft", x, sizes, "expected 0 < win_length <= n_fft")
     if window is not None:
-        if tuple(window.layout.shape) != (win,):
+        if tuple(window.lay.shape) != (win,):
             _refuse("istft", x, sizes, "Invalid window shape. window has to be 1D and length of `win_length`")
         if window.dtype.is_complex and not return_complex:
             raise RuntimeError("Complex windows are incompatible with return_complex=False")
@@ -204,5 +202,5 @@ def _check_spectra(x: Any, sizes: tuple[int, int, int], window: Any, onesided: A
 
 def _overlaid(frames: Any, hop: int, total: int) -> Any:
     """Add up frames (N, count, n) that begin every ``hop`` points: (N, total)."""
-    base = Layout.of((frames.layout.shape[0], total))
-    return as_strided_back(Settings.functions, frames, base, base.unfold(1, frames.layout.shape[2], hop))
+    base = Layout.of((frames.lay.shape[0], total))
+    return as_strided_back(Settings.functions, frames, base, base.unfold(1, frames.lay.shape[2], hop))

@@ -34,7 +34,7 @@ __all__ = [
 def _triangle(name: str, upper: bool) -> Any:
     def f(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
         need_array(name, "input", 1, input)
-        if input.layout.ndim < 2:
+        if input.lay.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
         result = apply(ops.Triangle, input, read_int(name, "diagonal", 2, diagonal), upper)
         called(result, f"{name.capitalize()}Backward0")
@@ -55,10 +55,10 @@ def _triangle(name: str, upper: bool) -> Any:
 def _triangle_(name: str, upper: bool) -> Any:
     def f(input: Any, diagonal: int = 0) -> Any:
         need_array(name, "input", 1, input)
-        if input.layout.ndim < 2:
+        if input.lay.ndim < 2:
             raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions")
         k = read_int(name, "diagonal", 2, diagonal)
-        if input.layout.overlaps():
+        if input.lay.overlaps():
             return _on_expanded(input, k, upper)
         return inplace(input, ops.TriangleInPlace, input, k, upper, write=lambda: ops.keep(input, None, k, upper))
 
@@ -73,7 +73,7 @@ def _triangle_(name: str, upper: bool) -> Any:
 def _on_expanded(x: Any, k: int, upper: bool) -> Any:
     """Set to zero what lies outside the triangle in any of the matrices or rows that are one place in memory."""
     base = folded(x)
-    ones = full(x.layout.shape, True, dtype=dtypes.bool_, device=x.device)
+    ones = full(x.lay.shape, True, dtype=dtypes.bool_, device=x.device)
     outside = apply(ops.Triangle, ones, k - 1 if upper else k + 1, not upper)
     copy_(base, masked_fill(base, reduce.any(outside, zero_strides(x), True), 0))
     return x
@@ -131,7 +131,7 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
             [0, 2]])
     """
     need_array("diag", "input", 1, input)
-    n = input.layout.ndim
+    n = input.lay.ndim
     if n not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {n}D")
     result = diag_embed(input, diagonal) if n == 1 else _diagonal_copy(input, diagonal)
@@ -139,7 +139,7 @@ def diag(input: Any, diagonal: int = 0, *, out: Any = None) -> Any:
 
 
 def _diagonal_copy(input: Any, offset: int) -> Any:
-    base = Layout.of(input.layout.shape)
+    base = Layout.of(input.lay.shape)
     part = base.diagonal(offset, 0, 1)
     return as_one(
         "DiagonalBackward0_copy",
@@ -159,12 +159,12 @@ def diag_embed(input: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> A
     torch.Size([1, 3, 3])
     """
     need_array("diag_embed", "input", 1, input)
-    n = input.layout.ndim + 1
+    n = input.lay.ndim + 1
     a, b = wrap_dim(dim1, n), wrap_dim(dim2, n)
     if a == b:
         raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
-    length = input.layout.shape[-1] + abs(offset)
-    shape = list(input.layout.shape[:-1])
+    length = input.lay.shape[-1] + abs(offset)
+    shape = list(input.lay.shape[:-1])
     for d in sorted((a, b)):
         shape.insert(d, length)
     base = Layout.of(shape)

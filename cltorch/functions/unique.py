@@ -28,10 +28,10 @@ def _unique(name: str, input: Any, ordered: bool, inverse: bool, counts: bool, d
     with no_grad():
         if dim is None:
             values, places, numbers = ops.unique(reshape(input, (-1,)), ordered)
-            places = reshape(places, input.layout.shape)
+            places = reshape(places, input.lay.shape)
         else:
-            d = wrap_dim(dim, input.layout.ndim)
-            shape = input.layout.shape
+            d = wrap_dim(dim, input.lay.ndim)
+            shape = input.lay.shape
             if not shape:
                 raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
             if any(n == 0 for i, n in enumerate(shape) if i != d):
@@ -41,7 +41,7 @@ def _unique(name: str, input: Any, ordered: bool, inverse: bool, counts: bool, d
             front = movedim(input, d, 0)
             width = math.prod(n for i, n in enumerate(shape) if i != d)
             found, places, numbers = ops.unique(reshape(front, (shape[d], width)), ordered)
-            values = reshape(found, (found.layout.shape[0], *front.layout.shape[1:]))
+            values = reshape(found, (found.lay.shape[0], *front.lay.shape[1:]))
             values = contiguous(movedim(values, 0, d))
     if mode.enabled and needs_grad(input):
         inner = "unique_dim" if dim is not None else "_unique2" if name == "unique" else name

@@ -38,7 +38,7 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
     """
     need_array(f"max_unpool{n}d", "input", 1, input)
     need_array(f"max_unpool{n}d", "indices", 2, indices)
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(output_size) != n:
         raise RuntimeError(f"There should be exactly {_WORDS[n]} in output_size, but got {len(output_size)} elements.")
     if indices.dtype is not dtypes.int64:
@@ -48,10 +48,10 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
             f"Input to max_unpooling{n}d should be a {n + 1}d or {n + 2}d Tensor, but got a tensor with {len(shape)} "
             "dimensions."
         )
-    if indices.layout.shape != shape:
+    if indices.lay.shape != shape:
         raise RuntimeError(
             f"Expected shape of indices to be same as that of the input tensor ({list(shape)}) but got indices tensor "
-            f"with shape: {list(indices.layout.shape)}"
+            f"with shape: {list(indices.lay.shape)}"
         )
     for d in range(len(shape) - n - 1, len(shape)):
         if shape[d] == 0:
@@ -62,7 +62,7 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f"\"max_unpool{n}d\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
     lead, plane = shape[:-n], math.prod(output_size)
-    if indices.device.type == "cpu" and indices.layout.numel:
+    if indices.device.type == "cpu" and indices.lay.numel:
         places = host(bare(indices))
         wrong = places[(places < 0) | (places >= plane)]
         if wrong.size:
@@ -73,13 +73,13 @@ def max_unpool(input: Any, indices: Any, output_size: Sequence[int], n: int) -> 
     with faults.told_as(f"max_unpool{n}d"):
         out = scatter(blank, len(lead), reshape(indices, flat), reshape(input, flat))
     out = reshape(out, (*lead, *output_size))
-    format = suggested(input.layout)
+    format = suggested(input.lay)
     return out if format is None or n == 3 else contiguous(out, format)  # as PyTorch's, whose volumes lie in order
 
 
 def _starts(sample: Any, size: int, pool: int, out: int) -> Any:
     """Return the first element of each of ``out`` windows along a dimension, plane by plane: (N, C, out)."""
-    last = full((*sample.layout.shape, min(out, 1)), size - pool, dtype=dtypes.int64, device=sample.device)
+    last = full((*sample.lay.shape, min(out, 1)), size - pool, dtype=dtypes.int64, device=sample.device)
     if out <= 1:
         return last
     # rounded to the samples' dtype, as PyTorch does: 16-bit numbers choose other windows else
@@ -111,7 +111,7 @@ def fractional_max_pool(input: Any, kernel_size: Any, output_size: Any, samples:
     k, out = _sizes(name, "kernel_size", kernel_size, n), _sizes(name, "output_size", output_size, n)
     if min(k) < 1:
         raise RuntimeError(f"{name}(): kernel sizes must be greater than zero, but got {list(k)}")
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(shape) not in (n + 1, n + 2):
         raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got: {list(shape)}")
     for d in range(len(shape) - n - 1, len(shape)):
@@ -128,13 +128,13 @@ def fractional_max_pool(input: Any, kernel_size: Any, output_size: Any, samples:
             raise RuntimeError(f"{name}(): pool {what} {pool} too large relative to input {what} {size}")
     batch = 1 if len(shape) == n + 1 else shape[0]
     planes = (batch, shape[-n - 1])
-    given = tuple(samples.layout.shape)
+    given = tuple(samples.lay.shape)
     if len(given) == 3 and given[0] > batch:  # more than are needed are taken, as in PyTorch
         samples = samples[:batch]
-    if tuple(samples.layout.shape) != (*planes, n):
+    if tuple(samples.lay.shape) != (*planes, n):
         raise RuntimeError(
             f"Expect _random_samples of shape {[*planes, n]}, one for each plane and dimension, but got "
-            f"{list(samples.layout.shape)}"
+            f"{list(samples.lay.shape)}"
         )
     if samples.dtype is not input.dtype:
         raise RuntimeError("Expect _random_samples to have the same dtype as input")
@@ -152,7 +152,7 @@ def fractional_max_pool(input: Any, kernel_size: Any, output_size: Any, samples:
     index = reshape(index, (*planes, math.prod(out), math.prod(k)))
     flat = reshape(input, (*planes, math.prod(sizes)))
     values = gather(flat, 2, reshape(index, (*planes, math.prod(out) * math.prod(k))))
-    best, at = largest(reshape(values, index.layout.shape), -1)
+    best, at = largest(reshape(values, index.lay.shape), -1)
     places = gather(index, 3, unsqueeze(at, -1))
     final = (*shape[:-n], *out)
     return reshape(best, final), reshape(places, final)

@@ -22,11 +22,11 @@ def _inplace(name: str, view_of: Any, forms: int = 0) -> Any:
     def f(input: Any, *args: Any, **named: Any) -> Any:
         found = view_of(input, *args, **named)
         if input._batch:
-            input._inner, input.layout = found._inner, found.layout
+            input._inner, input.lay = found._inner, found.lay
             return input
         if mode.enabled:
             check_inplace(input, found._requires_grad)
-        input.layout = found.layout
+        input.lay = found.lay
         input._storage.version += 1
         if found._grad_fn is not None:
             called(found, re.sub(r"\d$", lambda n: str(int(n[0]) + forms), found._grad_fn.name()))

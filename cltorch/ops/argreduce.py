@@ -29,14 +29,14 @@ def extreme(x: Any, dim: int | None, less: bool, want_values: bool, variant: str
     The dimension must not be empty. ``variant`` ("cpu", "gpu") overrides the device's kind.
     """
     refuse("argmin" if less else "argmax", x.dtype)
-    lay, dev = x.layout, x._storage.device
+    lay, dev = x.lay, x._storage.device
     shape = kept_shape(lay.shape, (dim,), False) if dim is not None else ()
     if dev.type == "cpu":
         return _host(x, dim, less, want_values, shape)
     check_dtype(x.dtype, dev)
     indices = empty(shape, dtypes.int64, dev)
     values = empty(shape, x.dtype, dev) if want_values else None
-    if indices.layout.numel == 0:
+    if indices.lay.numel == 0:
         return values, indices
     context = dev.context
     key = ("extreme", lay.key, x.dtype, dim, less, want_values, variant)
@@ -143,12 +143,12 @@ class MaxDim(Op):
     def forward(c: Any, x: Any, dim: int, keepdim: bool, less: bool) -> Any:
         values, indices = extreme(x, dim, less, True)
         if keepdim:
-            lay = Layout.of(kept_shape(x.layout.shape, (dim,), True))
+            lay = Layout.of(kept_shape(x.lay.shape, (dim,), True))
             values, indices = (
                 Array.new(values._storage, lay, values.dtype),
                 Array.new(indices._storage, lay, indices.dtype),
             )
-        c.dim, c.keepdim, c.shape = dim, keepdim, x.layout.shape
+        c.dim, c.keepdim, c.shape = dim, keepdim, x.lay.shape
         c.save(indices)
         c.non_differentiable(indices)
         return values, indices

@@ -25,7 +25,7 @@ class Array:
     """Pair a storage with a layout and a dtype."""
 
     _storage: Any
-    layout: Layout
+    lay: Layout
     dtype: DType
 
     if TYPE_CHECKING:  # an Array that reaches the layers above is a Tensor, with Tensor's attributes
@@ -36,7 +36,7 @@ class Array:
     def new(storage: Storage, layout: Layout, dtype: DType) -> Any:
         """Return the result object of an operator."""
         a = Array()
-        a._storage, a.layout, a.dtype = storage, layout, dtype
+        a._storage, a.lay, a.dtype = storage, layout, dtype
         return a
 
     @property
@@ -47,7 +47,7 @@ class Array:
     @property
     def shape(self) -> Size:
         """Return the sizes of the dimensions."""
-        return self.layout.shape
+        return self.lay.shape
 
 
 def two_devices(first: Any, other: Any, where: str = "") -> RuntimeError:
@@ -95,7 +95,7 @@ def arrays_in(tree: Any) -> list[Any]:
 
 def host(x: Any) -> np.ndarray:
     """Return a NumPy view of a host Array: shared memory, what NumPy has no type for as raw integers."""
-    lay, t = x.layout, x.dtype
+    lay, t = x.lay, x.dtype
     if lay.numel == 0:
         return np.empty(lay.shape, t.np)
     n = t.itemsize
@@ -111,7 +111,7 @@ def host(x: Any) -> np.ndarray:
 
 def host_line(x: Any) -> np.ndarray:
     """Return the elements of a contiguous host Array, of however many dimensions, one after the other."""
-    return np.ndarray((x.layout.numel,), x.dtype.np, x._storage.array, x.layout.offset * x.dtype.itemsize)
+    return np.ndarray((x.lay.numel,), x.dtype.np, x._storage.array, x.lay.offset * x.dtype.itemsize)
 
 
 def host_compute(x: Any) -> np.ndarray:
@@ -180,7 +180,7 @@ def to_numpy(x: Any) -> np.ndarray:
 def _copied(x: Any) -> np.ndarray:
     if x._storage.array is not None:
         return np.array(host(x))
-    lay, t = x.layout, x.dtype
+    lay, t = x.lay, x.dtype
     if lay.numel == 0:
         return np.empty(lay.shape, t.np)
     if lay.contiguous:

@@ -28,7 +28,7 @@ def keep_mask(shape: tuple[int, ...], lk: int, p: float, at: tuple[int, int], de
     fours = -(-lk // 4)
     drawn = empty((*lead, fours, lq, 4), dtypes.bool_, dev)
     place(drawn, "bernoulli", 1 - p, 0, at)
-    lay, n = drawn.layout, len(lead)
+    lay, n = drawn.lay, len(lead)
     # (…, fours, lq, 4) read as (…, lq, fours, 4)
     return view(drawn, Layout.make((*lead, lq, fours, 4), (*lay.strides[:n], lay.strides[n + 1], lay.strides[n], 1), 0))
 
@@ -53,8 +53,8 @@ def _host(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, drop: A
     if group > 1:
         b, c = np.repeat(b, group, -3), np.repeat(c, group, -3)
     shape = (*a.shape[:-1], c.shape[-1])
-    follows = q.layout.ndim == 4 and q.layout.shape[-1] == shape[-1] and drop is None
-    kept_order = order_of(q.layout) if follows else None
+    follows = q.lay.ndim == 4 and q.lay.shape[-1] == shape[-1] and drop is None
+    kept_order = order_of(q.lay) if follows else None
     order = kept_order if kept_order is not None and kept_order[-1] == 3 else tuple(range(a.ndim))
     stored = np.empty([shape[d] for d in order], a.dtype)
     out = stored.transpose(np.argsort(order))
@@ -83,7 +83,7 @@ def _host(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, drop: A
             e /= np.where(total == 0, 1, total)
             out[..., rows, :] = np.matmul(e if kept is None else e * kept[..., rows, :], c)
     result = from_host(stored, q.dtype, q.device)
-    return view(result, result.layout.permute(tuple(np.argsort(order).tolist())))
+    return view(result, result.lay.permute(tuple(np.argsort(order).tolist())))
 
 
 class Attention(Op):
@@ -117,8 +117,8 @@ class Attention(Op):
         grads = plans.backward(problem, out, lse, g)
         found = []
         for x, gx in zip((q, k, v), grads, strict=True):
-            lay = gx.layout
-            for _ in range(lay.ndim - x.layout.ndim):
+            lay = gx.lay
+            for _ in range(lay.ndim - x.lay.ndim):
                 lay = lay.select(0, 0)
             found.append(plans.narrowed(view(gx, lay), q.dtype))
         return (*found, *(None,) * 5)

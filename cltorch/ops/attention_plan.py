@@ -59,7 +59,7 @@ def outer(x: Layout, lead: Sequence[int]) -> tuple[int, int] | None:
 
 def walkable(x: Any, lead: Sequence[int], rows: bool = True) -> Any:
     """Return the Array if two strides lead through its batch and its rows are dense, else a copy that is so."""
-    lay = x.layout
+    lay = x.lay
     if (not rows or lay.strides[-1] == 1 or lay.shape[-1] == 1) and outer(lay, lead) is not None:
         return x
     copy = empty(lay.shape, x.dtype, x.device)
@@ -71,7 +71,7 @@ def widened(x: Any, t: dtype) -> Any:
     """Return the values in the dtype that kernels compute in."""
     if x.dtype is t:
         return x
-    out = empty(x.layout.shape, t, x.device)
+    out = empty(x.lay.shape, t, x.device)
     copy_into(out, x)
     return out
 
@@ -80,7 +80,7 @@ def narrowed(x: Any, t: dtype) -> Any:
     """Return a result in the dtype it is to be stored in, laid out as it is."""
     if x.dtype is t:
         return x
-    out = empty_layout(Layout.make(x.layout.shape, x.layout.strides, 0), t, x.device)
+    out = empty_layout(Layout.make(x.lay.shape, x.lay.strides, 0), t, x.device)
     copy_into(out, x)
     return out
 
@@ -96,7 +96,7 @@ def heads_inside(shape: Sequence[int], t: dtype, dev: Any, four: bool) -> Any:
     *lead, heads, length, width = shape
     flat = empty((*lead, length, heads, width), t, dev)
     n = len(shape)
-    return view(flat, flat.layout.transpose(n - 3, n - 2))
+    return view(flat, flat.lay.transpose(n - 3, n - 2))
 
 
 class Plan:
@@ -172,7 +172,7 @@ class Problem:
     def __init__(
         self, q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, drop: Any, t: dtype, variant: str = ""
     ) -> None:
-        shape = q.layout.shape
+        shape = q.lay.shape
         self.lead = lead = shape[:-2] if len(shape) > 3 else (1, *shape[:-2]) if len(shape) == 3 else (1, 1)
         self.shape, self.t, self.causal, self.scale, self.drop = shape, t, causal, scale, drop
         self.q, self.k, self.v = (walkable(widened(_lifted(x), t), _lead_of(x)) for x in (q, k, v))
@@ -181,11 +181,11 @@ class Problem:
             mask = _lifted(mask)
             if mask.dtype.itemsize > 1:
                 mask = widened(mask, t)
-            mask = view(mask, mask.layout.expand((*lead, shape[-2], k.layout.shape[-2])))
+            mask = view(mask, mask.lay.expand((*lead, shape[-2], k.lay.shape[-2])))
             self.mask = walkable(mask, lead, rows=False)
-        self.heads, self.lq, self.lk = lead[-1], shape[-2], k.layout.shape[-2]
-        self.d, self.dv = shape[-1], v.layout.shape[-1]
-        self.group = self.heads // self.k.layout.shape[-3]
+        self.heads, self.lq, self.lk = lead[-1], shape[-2], k.lay.shape[-2]
+        self.d, self.dv = shape[-1], v.lay.shape[-1]
+        self.group = self.heads // self.k.lay.shape[-3]
         self.batch = math.prod(lead[:-1])
         self.context = q.device.context
         self.kind = variant_for(self.context, max(self.d, self.dv), t.itemsize, variant)
@@ -200,7 +200,7 @@ class Problem:
         out: tuple[Any, ...] = ()
         if self.mask is not None:
             m = self.mask
-            out = (m._storage.buf, m.layout.offset, *_steps(m), m.layout.strides[-2], m.layout.strides[-1])
+            out = (m._storage.buf, m.lay.offset, *_steps(m), m.lay.strides[-2], m.lay.strides[-1])
         if self.drop is not None:
             (seed, block), p = self.drop
             out += (seed & 0xFFFFFFFF, seed >> 32, block, 1 - p, 0.0 if p == 1 else 1 / (1 - p))
@@ -213,24 +213,24 @@ class Problem:
 
 def _lifted(x: Any) -> Any:
     """Return an Array with at least four dimensions, ones in front."""
-    lay = x.layout
+    lay = x.lay
     while lay.ndim < 4:
         lay = lay.unsqueeze(0)
-    return x if lay is x.layout else view(x, lay)
+    return x if lay is x.lay else view(x, lay)
 
 
 def _lead_of(x: Any) -> tuple[int, ...]:
-    return (*(1 for _ in range(4 - x.layout.ndim)), *x.layout.shape[:-2])
+    return (*(1 for _ in range(4 - x.lay.ndim)), *x.lay.shape[:-2])
 
 
 def _steps(x: Any) -> tuple[int, int]:
-    found = outer(x.layout, x.layout.shape[:-2])
+    found = outer(x.lay, x.lay.shape[:-2])
     assert found is not None
     return found
 
 
 def _strides(x: Any) -> tuple[int, int, int]:
-    return (*_steps(x), x.layout.strides[-2])
+    return (*_steps(x), x.lay.strides[-2])
 
 
 def forward(p: Problem) -> tuple[Any, Any]:
@@ -245,8 +245,8 @@ def forward(p: Problem) -> tuple[Any, Any]:
     plan.run.launch(
         size, plan.local,
         (
-            q._storage.buf, k._storage.buf, v._storage.buf, o._storage.buf, lse._storage.buf, q.layout.offset,
-            k.layout.offset, v.layout.offset, *p.sizes, *_strides(q), *_strides(k), *_strides(v), *_strides(o),
+            q._storage.buf, k._storage.buf, v._storage.buf, o._storage.buf, lse._storage.buf, q.lay.offset,
+            k.lay.offset, v.lay.offset, *p.sizes, *_strides(q), *_strides(k), *_strides(v), *_strides(o),
             int(p.causal), p.scale, *p.tail,
         ),
     )  # fmt: skip
@@ -257,10 +257,10 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
     """Return the gradients of queries, keys and values in the dtype of the arithmetic."""
     plan, dev = p.plan(True), p.context.device
     q, k, v = p.q, p.k, p.v
-    four = out.layout.ndim == 4
+    four = out.lay.ndim == 4
     o, g = (walkable(widened(_lifted(x), p.t), _lead_of(x)) for x in (out, g))
-    dk, dv = (heads_inside(x.layout.shape, p.t, dev, four) for x in (k, v))
-    offsets = (q.layout.offset, k.layout.offset, v.layout.offset)
+    dk, dv = (heads_inside(x.lay.shape, p.t, dev, four) for x in (k, v))
+    offsets = (q.lay.offset, k.lay.offset, v.lay.offset)
     steps = (*_strides(q), *_strides(k), *_strides(v))
     if p.kind == "cpu":
         cells = p.batch * p.heads // p.group
@@ -271,17 +271,17 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
         span = -(-blocks // chunks) * plan.block
         chunks = -(-p.lk // span) or 1
         dq = (
-            heads_inside((chunks, *p.q.layout.shape), p.t, dev, four)
+            heads_inside((chunks, *p.q.lay.shape), p.t, dev, four)
             if chunks > 1
-            else heads_inside(q.layout.shape, p.t, dev, four)
+            else heads_inside(q.lay.shape, p.t, dev, four)
         )
-        one = dq if chunks == 1 else view(dq, dq.layout.select(0, 0))
+        one = dq if chunks == 1 else view(dq, dq.lay.select(0, 0))
         plan.run.launch(
             (chunks, cells, 1), plan.local,
             (
                 q._storage.buf, k._storage.buf, v._storage.buf, o._storage.buf, lse._storage.buf, g._storage.buf,
-                dq._storage.buf, dk._storage.buf, dv._storage.buf, *offsets, o.layout.offset, g.layout.offset, *p.sizes,
-                *steps, *_strides(o), *_strides(g), one.layout.numel, *_strides(one), *_strides(dk), *_strides(dv),
+                dq._storage.buf, dk._storage.buf, dv._storage.buf, *offsets, o.lay.offset, g.lay.offset, *p.sizes,
+                *steps, *_strides(o), *_strides(g), one.lay.numel, *_strides(one), *_strides(dk), *_strides(dv),
                 span, int(p.causal), p.scale, *p.tail,
             ),
         )  # fmt: skip
@@ -289,18 +289,18 @@ def backward(p: Problem, out: Any, lse: Any, g: Any) -> tuple[Any, Any, Any]:
             dq = reduce(SUM, dq, (0,), p.t)
         return dq, dk, dv
     delta = empty((*p.lead, p.lq), p.t, dev)
-    count = delta.layout.numel
+    count = delta.lay.numel
     plan.delta.launch(
         (-(-count // 64) * 64,), (64,),
         (
-            o._storage.buf, g._storage.buf, delta._storage.buf, o.layout.offset, g.layout.offset, count, p.heads, p.lq,
+            o._storage.buf, g._storage.buf, delta._storage.buf, o.lay.offset, g.lay.offset, count, p.heads, p.lq,
             p.dv, *_strides(o), *_strides(g),
         ),
     )  # fmt: skip
-    dq = heads_inside(q.layout.shape, p.t, dev, four)
+    dq = heads_inside(q.lay.shape, p.t, dev, four)
     args = (
         q._storage.buf, k._storage.buf, v._storage.buf, g._storage.buf, lse._storage.buf, delta._storage.buf,
-        dq._storage.buf, dk._storage.buf, dv._storage.buf, *offsets, g.layout.offset, *p.sizes, *steps, *_strides(g),
+        dq._storage.buf, dk._storage.buf, dv._storage.buf, *offsets, g.lay.offset, *p.sizes, *steps, *_strides(g),
         *_strides(dq), *_strides(dk), *_strides(dv), int(p.causal), p.scale, *p.tail,
     )  # fmt: skip
     items = plan.local[0]

@@ -31,14 +31,14 @@ def suggested(lay: Layout) -> memory_format | None:
 
 def turned(x: Any) -> Any:
     """Return a view of an image with its channels behind all other dimensions."""
-    lay = x.layout
+    lay = x.lay
     return view(x, lay.permute((0, *range(2, lay.ndim), 1)))
 
 
 def turned_back(x: Any) -> Any:
     """Undo ``turned``."""
-    n = x.layout.ndim
-    return view(x, x.layout.permute((0, n - 1, *range(1, n - 1))))
+    n = x.lay.ndim
+    return view(x, x.lay.permute((0, n - 1, *range(1, n - 1))))
 
 
 def turned_dim(dim: int, ndim: int) -> int:
@@ -48,9 +48,9 @@ def turned_dim(dim: int, ndim: int) -> int:
 
 def in_turn(x: Any, f: Callable[..., Any], dims: tuple[int, ...] = ()) -> Any:
     """Return ``f(x, dims)``, of an image whose channels come last in memory computed on its ``turned`` view."""
-    if suggested(x.layout) is None:
+    if suggested(x.lay) is None:
         return f(x, dims)
-    return turned_back(f(turned(x), tuple(turned_dim(d, x.layout.ndim) for d in dims)))
+    return turned_back(f(turned(x), tuple(turned_dim(d, x.lay.ndim) for d in dims)))
 
 
 def in_memory_order(x: Any, f: Callable[..., Any], dims: tuple[int, ...] = ()) -> Any:
@@ -58,14 +58,14 @@ def in_memory_order(x: Any, f: Callable[..., Any], dims: tuple[int, ...] = ()) -
 
     The results, one or several of x's shape, get the order of x.
     """
-    order = order_of(x.layout)
+    order = order_of(x.lay)
     if order is None:
         return f(x, dims)
-    found = f(view(x, x.layout.permute(order)), tuple(order.index(d) for d in dims))
+    found = f(view(x, x.lay.permute(order)), tuple(order.index(d) for d in dims))
     back = tuple(order.index(d) for d in range(len(order)))
     if isinstance(found, tuple):
-        return tuple(view(y, y.layout.permute(back)) for y in found)
-    return view(found, found.layout.permute(back))
+        return tuple(view(y, y.lay.permute(back)) for y in found)
+    return view(found, found.lay.permute(back))
 
 
 def order_of(lay: Layout) -> tuple[int, ...] | None:
@@ -80,9 +80,9 @@ def order_of(lay: Layout) -> tuple[int, ...] | None:
 
 def laid_like(out: Any, x: Any) -> Any:
     """Return a dense result, copied into the order of x's dimensions."""
-    if order_of(x.layout) is None:
+    if order_of(x.lay) is None:
         return out
-    moved = empty_layout(like_layout(x.layout), out.dtype, out.device)
+    moved = empty_layout(like_layout(x.lay), out.dtype, out.device)
     copy_into(moved, out)
     return moved
 
@@ -90,7 +90,7 @@ def laid_like(out: Any, x: Any) -> Any:
 def laid_as(out: Any, *operands: Any) -> Any:
     """Return a dense result, copied into the format of the operands if the channels of one come last in memory."""
     for x in operands:
-        format = formats.suggested(x.layout)  # of weights of 1x1, too, which are dense in either order
+        format = formats.suggested(x.lay)  # of weights of 1x1, too, which are dense in either order
         if format is not formats.contiguous_format:
             return copied_in(format, out)
     return out
@@ -98,7 +98,7 @@ def laid_as(out: Any, *operands: Any) -> Any:
 
 def copied_in(format: memory_format, out: Any) -> Any:
     """Return a copy of a dense result in a format, whose strides dimensions of size 1 have too."""
-    moved = empty_layout(format.lay(out.layout.shape), out.dtype, out.device)
+    moved = empty_layout(format.lay(out.lay.shape), out.dtype, out.device)
     copy_into(moved, out)
     return moved
 

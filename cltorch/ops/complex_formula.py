@@ -32,19 +32,19 @@ def real_layout(lay: Layout) -> Layout:
 
 def as_real(x: Any) -> Any:
     """Return a complex Array as reals with a last dimension of real and imaginary part, outside the graph."""
-    return _array(x._storage, real_layout(x.layout), x.dtype.to_real())
+    return _array(x._storage, real_layout(x.lay), x.dtype.to_real())
 
 
 def part(x: Any, which: int) -> Any:
     """Return the real (0) or imaginary (1) part of a complex Array on the same memory, outside the graph."""
-    lay = x.layout
+    lay = x.lay
     layout = Layout.make(lay.shape, tuple(2 * s for s in lay.strides), 2 * lay.offset + which)
     return _array(x._storage, layout, x.dtype.to_real())
 
 
 def _array(storage: Any, layout: Layout, t: dtype) -> Any:
     x = Array()
-    x._storage, x.layout, x.dtype = storage, layout, t
+    x._storage, x.lay, x.dtype = storage, layout, t
     return x
 
 

@@ -66,14 +66,14 @@ def _correlate(x: Any, weight: Any, bias: Any, g: Geometry, shape: Any, back: bo
         out = f(host_compute(x), host_compute(weight), None if bias is None else host_compute(bias), g)
         return from_host(out.reshape(shape), t, dev)
     context = dev.context
-    if not weight.layout.contiguous:
+    if not weight.lay.contiguous:
         weight = dense(weight)
-    if bias is not None and not bias.layout.contiguous:
+    if bias is not None and not bias.lay.contiguous:
         bias = dense(bias)
-    key = ("conv", g, back, t, x.layout.key, bias is None)
+    key = ("conv", g, back, t, x.lay.key, bias is None)
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = make_plan(context, g, back, t, x.layout, bias is not None, shape)
+        plan = context.ready[key] = make_plan(context, g, back, t, x.lay, bias is not None, shape)
     return plan(x, weight, bias)
 
 
@@ -111,7 +111,7 @@ def make_plan(
 
     def call(x: Any, weight: Any, bias: Any) -> Any:
         b = weight if bias is None else bias
-        out = run(x._storage.buf, x.layout.offset, weight._storage, weight.layout.offset, b._storage, b.layout.offset)
+        out = run(x._storage.buf, x.lay.offset, weight._storage, weight.lay.offset, b._storage, b.lay.offset)
         return new(out, layout, t)
 
     return call
@@ -129,8 +129,8 @@ def _product(context: Any, g: Geometry, back: bool, t: dtype, x: Layout, bias: b
         run = gemm.make_plan(context, t, rows, w, third if bias else None, False, not back, variant)
 
         def call(x: Any, weight: Any, bias: Any) -> Any:
-            a = new(x._storage, Layout(rows.shape, rows.strides, x.layout.offset), t)
-            b = new(weight._storage, Layout(w.shape, w.strides, weight.layout.offset), t)
+            a = new(x._storage, Layout(rows.shape, rows.strides, x.lay.offset), t)
+            b = new(weight._storage, Layout(w.shape, w.strides, weight.lay.offset), t)
             return new(run(a, b, bias, 1, 1)._storage, out, t)
 
         return call
@@ -140,9 +140,9 @@ def _product(context: Any, g: Geometry, back: bool, t: dtype, x: Layout, bias: b
     run = gemm.make_plan(context, t, w, columns, third if bias else None, back, False, variant)
 
     def call_each(x: Any, weight: Any, bias: Any) -> Any:
-        a = new(weight._storage, Layout(w.shape, w.strides, weight.layout.offset), t)
-        b = new(x._storage, Layout(columns.shape, columns.strides, x.layout.offset), t)
-        i = None if bias is None else new(bias._storage, Layout(third.shape, third.strides, bias.layout.offset), t)
+        a = new(weight._storage, Layout(w.shape, w.strides, weight.lay.offset), t)
+        b = new(x._storage, Layout(columns.shape, columns.strides, x.lay.offset), t)
+        i = None if bias is None else new(bias._storage, Layout(third.shape, third.strides, bias.lay.offset), t)
         return new(run(a, b, i, 1, 1)._storage, out, t)
 
     return call_each
@@ -157,10 +157,10 @@ def convolve_weight(x: Any, y: Any, g: Geometry, shape: Any, bias: bool = False)
         out = from_host(conv_host.weight_gradient(host_compute(x), b, g).reshape(shape), t, dev)
         return out, from_host(b.sum((0, *range(2, b.ndim))), t, dev) if bias else None
     context = dev.context
-    key = ("conv weight", g, t, x.layout.key, y.layout.key, bias)
+    key = ("conv weight", g, t, x.lay.key, y.lay.key, bias)
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = make_weight_plan(context, g, t, x.layout, y.layout, bias, shape)
+        plan = context.ready[key] = make_weight_plan(context, g, t, x.lay, y.lay, bias, shape)
     return plan(x, y)
 
 
@@ -199,7 +199,7 @@ def make_weight_plan(
     new = Array.new
 
     def call(x: Any, y: Any) -> Any:
-        out, total = run(x._storage.buf, x.layout.offset, y._storage.buf, y.layout.offset)
+        out, total = run(x._storage.buf, x.lay.offset, y._storage.buf, y.lay.offset)
         return new(out, layout, t), new(total, bias_layout, t) if bias else None
 
     return call
@@ -242,8 +242,8 @@ class Convolution(Op):
     @staticmethod
     def forward(c: Any, x: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:
         c.save(x if c.needs[1] else None, weight if c.needs[0] else None)
-        c.geometry, c.shapes = geometry, (x.layout.shape, weight.layout.shape)
-        c.format = suggested(x.layout) or suggested(weight.layout)
+        c.geometry, c.shapes = geometry, (x.lay.shape, weight.lay.shape)
+        c.format = suggested(x.lay) or suggested(weight.lay)
         return laid_as(convolve(x, weight, bias, geometry, shape), x, weight)
 
     @staticmethod
@@ -271,8 +271,8 @@ class TransposedConvolution(Op):
     @staticmethod
     def forward(c: Any, y: Any, weight: Any, bias: Any, geometry: Geometry, shape: Any) -> Any:
         c.save(y if c.needs[1] else None, weight if c.needs[0] else None)
-        c.geometry, c.shapes = geometry, (y.layout.shape, weight.layout.shape)
-        c.format = suggested(y.layout) or suggested(weight.layout)
+        c.geometry, c.shapes = geometry, (y.lay.shape, weight.lay.shape)
+        c.format = suggested(y.lay) or suggested(weight.lay)
         return laid_as(convolve_back(y, weight, bias, geometry, shape), y, weight)
 
     @staticmethod
@@ -296,7 +296,7 @@ class ConvolutionWeight(Op):
     @staticmethod
     def forward(c: Any, x: Any, y: Any, geometry: Geometry, shape: Any) -> Any:
         c.save(x if c.needs[1] else None, y if c.needs[0] else None)
-        c.geometry, c.shapes = geometry, (x.layout.shape, y.layout.shape)
+        c.geometry, c.shapes = geometry, (x.lay.shape, y.lay.shape)
         return convolve_weight(x, y, geometry, shape)[0]
 
     @staticmethod
@@ -311,4 +311,4 @@ class ConvolutionWeight(Op):
 
 
 def _bias_gradient(m: Any, g: Any) -> Any:
-    return m.sum(g, (0, *range(2, g.layout.ndim)))
+    return m.sum(g, (0, *range(2, g.lay.ndim)))

@@ -44,10 +44,10 @@ def counted(
         found = (a.min().item(), a.max().item()) if ends and (a := host(x)).size else (None, None)
         return _on_host(x, n) if n else None, *found
     check_dtype(t, dev)
-    if x.layout.ndim != 1:
+    if x.lay.ndim != 1:
         x = dense(x)
-    context, size = dev.context, x.layout.numel
-    step = x.layout.strides[0] if x.layout.ndim == 1 else 1
+    context, size = dev.context, x.lay.numel
+    step = x.lay.strides[0] if x.lay.ndim == 1 else 1
     gpu = (variant or context.caps.kind) != "cpu"
     group = 1 << (min(_GROUP, context.caps.max_work_group).bit_length() - 1)
     rows = 1
@@ -66,7 +66,7 @@ def counted(
         "counts": n > 0, "binned": bins is not None, "ends": ends, "gpu": gpu, "G": group, "LOCAL": local and _LOCAL,
         "X": x.dtype.ctype, "xtag": x.dtype.tag, "A": arithmetic.ctype, "T": t.ctype, "otag": t.tag,
     }  # fmt: skip
-    args, types = [size, per, n, rows, x._storage.buf, x.layout.offset, step], "llllbll"
+    args, types = [size, per, n, rows, x._storage.buf, x.lay.offset, step], "llllbll"
     if bins is not None:
         args += [bins.lo, bins.hi, bins.hi - bins.lo, bins.fixed]
         types += {"long": "lll", "float": "fff", "double": "ddd"}[arithmetic.ctype] + "l"

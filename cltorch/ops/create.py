@@ -44,7 +44,7 @@ def fill(x: Any, value: float) -> None:
     if x.device.type == "cpu":
         host_line(x)[...] = pattern[0]
         return
-    context, nbytes, start = x.device.context, x.layout.numel * t.itemsize, x.layout.offset * t.itemsize
+    context, nbytes, start = x.device.context, x.lay.numel * t.itemsize, x.lay.offset * t.itemsize
     if nbytes >= _KERNEL_BYTES and start == 0 and t.itemsize <= 8 and context.caps.kind == "cpu":
         kernel = context.kernel("create", "ct_fill", "bLll", what="fill", dtype="", ctype="", wide="")
         vectors = nbytes // 64

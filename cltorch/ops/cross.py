@@ -15,7 +15,7 @@ _CROSSED = Formula("cross", lambda m, a, b, c, x, y, z: (b * z - c * y, c * x - 
 def crossed(a: Any, b: Any, dim: int, shape: tuple[int, ...]) -> Any:
     """Return the cross products of two Arrays of one dtype along a dimension of size 3, broadcast to ``shape``."""
     out = empty(shape, a.dtype, a.device)
-    x, y, z = ([view(v, place) for place in _components(v.layout, dim, shape)] for v in (a, b, out))
+    x, y, z = ([view(v, place) for place in _components(v.lay, dim, shape)] for v in (a, b, out))
     run_into(_CROSSED, compute_dtype(a.dtype), [*x, *y], (), z, True)
     out._storage.version = 0
     return out

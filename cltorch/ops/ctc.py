@@ -56,7 +56,7 @@ def _head(lengths: Lengths, device: Any) -> Any:
 
 def forward(logp: Any, targets: Any, lengths: Lengths, blank: int, variant: str = "") -> tuple[Any, Any]:
     """Return (loss per sample, alpha) of dense Arrays on a device; ``variant`` overrides the device's kind."""
-    steps, batch, classes = logp.layout.shape
+    steps, batch, classes = logp.lay.shape
     device, t, places = logp.device, logp.dtype, lengths.places
     check_dtype(t, device)
     loss, alpha = empty((batch,), t, device), empty((batch, steps, places), t, device)
@@ -72,18 +72,18 @@ def backward(
     g: Any, logp: Any, targets: Any, lengths: Lengths, blank: int, loss: Any, alpha: Any, zero: bool, variant: str = ""
 ) -> Any:
     """Return the gradient with respect to the log-probabilities."""
-    steps, batch, classes = logp.layout.shape
+    steps, batch, classes = logp.lay.shape
     device, t, places = logp.device, logp.dtype, lengths.places
     out = empty((steps, batch, classes), t, device)
-    if out.layout.numel == 0:
+    if out.lay.numel == 0:
         return out
-    head, both = _head(lengths, device), empty(alpha.layout.shape, t, device)
+    head, both = _head(lengths, device), empty(alpha.lay.shape, t, device)
     kernel, size, local = _plan(device.context, "beta", t, targets.dtype, batch, steps * places * 8, variant)
     buffers = (head, targets, logp, alpha, both)
     kernel.launch(size, local, (batch, classes, places, steps, blank, *(x._storage.buf for x in buffers)))
     operands = (head, targets, logp, both, loss, g)
-    stride = g.layout.strides[0] if batch > 1 else 0
-    given = (batch, classes, places, steps, blank, int(zero), *(x._storage.buf for x in operands), g.layout.offset)
+    stride = g.lay.strides[0] if batch > 1 else 0
+    given = (batch, classes, places, steps, blank, int(zero), *(x._storage.buf for x in operands), g.lay.offset)
     rows = batch * steps
     for mode, work in (("grad", 8 * classes), ("labels", places * places)):
         kernel, size, local = _plan(device.context, mode, t, targets.dtype, rows, work, variant)
@@ -189,7 +189,7 @@ class CtcLoss(Op):
             loss, alpha = (from_host(x, logp.dtype, logp.device) for x in (found, tables))
         else:
             logp, targets = dense(logp), dense(targets)
-            if logp.layout.offset or targets.layout.offset:
+            if logp.lay.offset or targets.lay.offset:
                 logp, targets = (_moved(x) for x in (logp, targets))
             loss, alpha = forward(logp, targets, lengths, blank)
         c.save(logp, targets, loss, alpha)
@@ -225,10 +225,10 @@ class CtcLossBackward(Op):
 
 def _moved(x: Any) -> Any:
     """Return the Array at offset 0."""
-    if not x.layout.offset:
+    if not x.lay.offset:
         return x
-    out = empty(x.layout.shape, x.dtype, x.device)
+    out = empty(x.lay.shape, x.dtype, x.device)
     n = x.dtype.itemsize
-    if x.layout.numel:
-        x.device.context.copy_bytes(x._storage.buf, out._storage.buf, x.layout.offset * n, 0, x.layout.numel * n)
+    if x.lay.numel:
+        x.device.context.copy_bytes(x._storage.buf, out._storage.buf, x.lay.offset * n, 0, x.lay.numel * n)
     return out

@@ -25,12 +25,12 @@ def _launch(
     mode: str, p: float, x1: Any, x2: Any, out: Any, strides: tuple[int, ...], more: list[Any], variant: str | None
 ) -> None:
     context = out.device.context
-    key = ("distance", mode, p, x1.layout.shape, x2.layout.shape, out.dtype, strides, variant)
+    key = ("distance", mode, p, x1.lay.shape, x2.lay.shape, out.dtype, strides, variant)
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = _plan(context, mode, p, x1.layout, x2.layout, out.dtype, strides, variant)
+        plan = context.ready[key] = _plan(context, mode, p, x1.lay, x2.lay, out.dtype, strides, variant)
     kernel, size, local, head = plan
-    ends = (x1._storage.buf, x1.layout.offset, x2._storage.buf, x2.layout.offset, *(x._storage.buf for x in more))
+    ends = (x1._storage.buf, x1.lay.offset, x2._storage.buf, x2.lay.offset, *(x._storage.buf for x in more))
     kernel.launch(size, local, (*head, *ends, out._storage.buf))
 
 
@@ -75,12 +75,12 @@ def distances(x1: Any, x2: Any, p: float, variant: str | None = None) -> Any:
 
     ``variant`` ("cpu" or "gpu") overrides the device's kind in choosing the kernel.
     """
-    shape = (*x1.layout.shape[:-1], x2.layout.shape[-2])
+    shape = (*x1.lay.shape[:-1], x2.lay.shape[-2])
     if x1.device.type == "cpu":
         return from_host(_by_chunks(x1, x2, lambda d, _: _norm(d, p)), x1.dtype, x1.device)
     check_dtype(x1.dtype, x1.device)
     out = empty(shape, x1.dtype, x1.device)
-    if out.layout.numel:
+    if out.lay.numel:
         _launch("forward", p, dense(x1), dense(x2), out, (), [], variant)
     return out
 
@@ -99,10 +99,10 @@ def gradient(
             x1, x2 = x2, x1
         # the chunks cut the first operand's rows, so that the sum over the second's is whole
         return from_host(_by_chunks(x1, x2, lambda d, at: _summed(w, far, d, at, p)), x1.dtype, x1.device)
-    others = weight.layout.shape[-1]
+    others = weight.lay.shape[-1]
     a, b, strides = (x2, x1, (1, others)) if second else (x1, x2, (others, 1))
-    out = empty(a.layout.shape, a.dtype, a.device)
-    if out.layout.numel:
+    out = empty(a.lay.shape, a.dtype, a.device)
+    if out.lay.numel:
         more = [_plain(weight), _plain(distance)] if math.isinf(p) else [_plain(weight)]
         _launch("backward", p, dense(a), dense(b), out, strides, more, variant)
     return out
@@ -111,9 +111,9 @@ def gradient(
 def _plain(x: Any) -> Any:
     """Return an Array that is dense from its storage's first element."""
     x = dense(x)
-    if not x.layout.offset:
+    if not x.lay.offset:
         return x
-    out = empty(x.layout.shape, x.dtype, x.device)
+    out = empty(x.lay.shape, x.dtype, x.device)
     copy_into(out, x)
     return out
 

@@ -18,7 +18,7 @@ class Embedding(Op):
 
     @staticmethod
     def forward(c: Any, weight: Any, index: Any, padding: int, by_frequency: bool) -> Any:
-        c.shape, c.padding, c.by_frequency = weight.layout.shape, padding, by_frequency
+        c.shape, c.padding, c.by_frequency = weight.lay.shape, padding, by_frequency
         c.save(index)
         if weight.device.type == "cpu":
             at = host(index)
@@ -30,7 +30,7 @@ class Embedding(Op):
     def vjp(m: Any, c: Any, g: Any) -> Any:
         (index,) = c.saved
         if c.by_frequency:
-            ones = m.ones(index.layout.shape, dtype=g.dtype, device=g.device)
+            ones = m.ones(index.lay.shape, dtype=g.dtype, device=g.device)
             counts = m.index_back(ones, c.shape[:1], 0, False, (index,))
             g = m.div(g, m.unsqueeze(m.take_front(counts, (index,)), -1))
         if c.padding >= 0:

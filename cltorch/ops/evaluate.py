@@ -40,9 +40,9 @@ def devices_agree(name: str, operands: Sequence[Any]) -> tuple[Any, list[Any]]:
     dev = arrays[0].device
     for x in arrays:
         if x.device is not dev:
-            if dev.type == "cpu" and dev is CPU and all(a.layout.ndim == 0 for a in arrays if a.device is CPU):
+            if dev.type == "cpu" and dev is CPU and all(a.lay.ndim == 0 for a in arrays if a.device is CPU):
                 dev = x.device
-            elif not (x.device is CPU and x.layout.ndim == 0):
+            elif not (x.device is CPU and x.lay.ndim == 0):
                 raise two_devices(dev, x.device, name)
     return dev, [
         from_host(to_numpy(x), x.dtype, dev)
@@ -75,7 +75,7 @@ def run(
         return host_planned(formula, compute, operands, out_dtypes, shape).run_all(operands, params)
     for t in {*out_dtypes, compute}:
         check_dtype(t, dev)
-    layout = output_layout(shape, [x.layout for x in arrays])
+    layout = output_layout(shape, [x.lay for x in arrays])
     outs = [empty_layout(layout, t, dev) for t in out_dtypes]
     _launch(formula, compute, operands, params, outs, True)
     return outs
@@ -92,7 +92,7 @@ def run_into(
     """Compute a formula into existing Arrays of one shape (which may be operands themselves, but for ``apart``)."""
     if outs[0].device.type == "cpu":
         types = [x.dtype for x in outs]
-        host_planned(formula, compute, operands, types, outs[0].layout.shape).into(operands, params, outs)
+        host_planned(formula, compute, operands, types, outs[0].lay.shape).into(operands, params, outs)
         return
     _launch(formula, compute, operands, params, outs, apart)
 
@@ -100,7 +100,7 @@ def run_into(
 def _launch(
     formula: Formula, compute: dtype, operands: Sequence[Any], params: Sequence[Any], outs: Sequence[Any], apart: bool
 ) -> None:
-    if outs[0].layout.numel:
+    if outs[0].lay.numel:
         if compute.is_complex or outs[0].dtype.is_complex:
             formula, compute, operands, params, outs = lower(formula, compute, operands, params, outs)
         enqueue(planned(formula, compute, operands, outs, apart), compute, operands, params, outs)
@@ -113,14 +113,14 @@ def planned(formula: Formula, compute: dtype, operands: Sequence[Any], outs: Seq
     """
     context = outs[0].device.context
     key = (
-        formula, compute, apart, *((x.layout.key, x.dtype) for x in outs),
-        *((x.layout.key, x.dtype) if isinstance(x, Array) else None for x in operands),
+        formula, compute, apart, *((x.lay.key, x.dtype) for x in outs),
+        *((x.lay.key, x.dtype) if isinstance(x, Array) else None for x in operands),
     )  # fmt: skip
     plan = context.ready.get(key)
     if plan is None:
         plan = context.ready[key] = specialise(
-            context, formula, compute, [(x.layout, x.dtype) for x in outs],
-            [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands], apart=apart,
+            context, formula, compute, [(x.lay, x.dtype) for x in outs],
+            [(x.lay, x.dtype) if isinstance(x, Array) else None for x in operands], apart=apart,
         )  # fmt: skip
     return plan
 
@@ -138,7 +138,7 @@ def enqueue(plan: Any, compute: dtype, operands: Sequence[Any], params: Sequence
         global_size, local_size,
         (
             *pre, *[x._storage.buf for x in outs], *[x._storage.buf for x in arrays],
-            *[x.layout.offset for x in outs], *[x.layout.offset for x in arrays],
+            *[x.lay.offset for x in outs], *[x.lay.offset for x in arrays],
             *numbers,
         ),
     )  # fmt: skip
@@ -156,10 +156,10 @@ def host_planned(
     """Return how NumPy computes a formula for operands of these layouts and dtypes."""
     key = (
         formula, compute, shape, *types,
-        *[(x.layout.key, x.dtype) if isinstance(x, Array) else None for x in operands],
+        *[(x.lay.key, x.dtype) if isinstance(x, Array) else None for x in operands],
     )  # fmt: skip
     plan = READY.get(key)
     if plan is None:
-        layout = output_layout(shape, [x.layout for x in operands if isinstance(x, Array)])
+        layout = output_layout(shape, [x.lay for x in operands if isinstance(x, Array)])
         plan = READY[key] = HostPlan(formula, compute, operands, types, layout)
     return plan

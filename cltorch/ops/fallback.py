@@ -171,4 +171,4 @@ def _blank(shape: Sequence[int], kind: str, t: dtype, dev: Any, order: Sequence[
 
 
 def _turned_back(x: Any, order: Sequence[int]) -> Any:
-    return Array.new(x._storage, x.layout.permute([order.index(d) for d in range(len(order))]), x.dtype)
+    return Array.new(x._storage, x.lay.permute([order.index(d) for d in range(len(order))]), x.dtype)

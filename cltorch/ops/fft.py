@@ -27,13 +27,13 @@ def _by_stride(dims: Iterable[int], strides: Sequence[int]) -> list[int]:
 
 def _c2c_order(x: Any, dims: Sequence[int], *rest: Any) -> list[int]:
     """Return the dimensions of a result as they lie in memory, as PyTorch's do: those that are transformed last."""
-    strides = x.layout.strides
-    return [*_by_stride(set(range(x.layout.ndim)) - set(dims), strides), *_by_stride(dims, strides)]
+    strides = x.lay.strides
+    return [*_by_stride(set(range(x.lay.ndim)) - set(dims), strides), *_by_stride(dims, strides)]
 
 
 def _r2c_order(x: Any, dims: Sequence[int], *rest: Any) -> list[int]:
-    strides = x.layout.strides
-    others = set(range(x.layout.ndim)) - set(dims)
+    strides = x.lay.strides
+    others = set(range(x.lay.ndim)) - set(dims)
     return [*_by_stride(others, strides), *_by_stride(dims[:-1], strides), dims[-1]]
 
 
@@ -120,7 +120,7 @@ class R2C(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
-        c.given = dims, x.layout.shape[dims[-1]], scale, not weighted
+        c.given = dims, x.lay.shape[dims[-1]], scale, not weighted
         return _r2c(x, dims, scale, weighted)
 
     @staticmethod

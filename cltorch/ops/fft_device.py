@@ -44,12 +44,12 @@ def r2c(x: Any, dims: tuple[int, ...], scale: float, weighted: bool) -> Any:
         y = _copied(line, t)
     else:
         y = empty(half, t, x.device)
-        if y.layout.numel:
+        if y.lay.numel:
             _run(real[0], _dense(line), y, True)
     y = _transformed(y, plans, True)
     _times(y, scale)
     if weighted and n > 2:
-        _times(view(y, y.layout.narrow(-1, 1, (n - 1) // 2)), 2.0)
+        _times(view(y, y.lay.narrow(-1, 1, (n - 1) // 2)), 2.0)
     return _back(y, last)
 
 
@@ -71,11 +71,11 @@ def c2r(x: Any, dims: tuple[int, ...], n: int, scale: float, weighted: bool) -> 
     for k in {0, n // 2} if n % 2 == 0 else {0}:
         fill(_imaginary(y, k), 0.0)
     if weighted and n > 2:
-        _times(view(y, y.layout.narrow(-1, 1, (n - 1) // 2)), 0.5)
+        _times(view(y, y.lay.narrow(-1, 1, (n - 1) // 2)), 0.5)
     out = empty(shape, x.dtype.to_real(), x.device)
     if n == 1:
         copy_into(out, part(y, 0))
-    elif out.layout.numel:
+    elif out.lay.numel:
         _run(real[0], y, out, False)
     return _back(_times(out, _factor(shape, (*there, -1), scale, False)), last)
 
@@ -160,20 +160,20 @@ def _copied(x: Any, t: Any) -> Any:
 
 def _dense(x: Any) -> Any:
     """Return an Array that lies contiguous at the beginning of its storage: itself, or a copy."""
-    return x if x.layout.contiguous and not x.layout.offset else _copied(x, x.dtype)
+    return x if x.lay.contiguous and not x.lay.offset else _copied(x, x.dtype)
 
 
 def _last(x: Any, dim: int) -> Any:
     """Return a view with one dimension after all others."""
-    order = [d for d in range(x.layout.ndim) if d != dim]
-    return view(x, x.layout.permute([*order, dim]))
+    order = [d for d in range(x.lay.ndim) if d != dim]
+    return view(x, x.lay.permute([*order, dim]))
 
 
 def _back(x: Any, dim: int) -> Any:
     """Return an Array with its last dimension in the place ``dim``, contiguous."""
-    order = list(range(x.layout.ndim - 1))
-    order.insert(dim, x.layout.ndim - 1)
-    return x if dim == len(order) - 1 else _dense(view(x, x.layout.permute(order)))
+    order = list(range(x.lay.ndim - 1))
+    order.insert(dim, x.lay.ndim - 1)
+    return x if dim == len(order) - 1 else _dense(view(x, x.lay.permute(order)))
 
 
 def _places(dims: Sequence[int], last: int) -> tuple[int, ...]:
@@ -183,12 +183,12 @@ def _places(dims: Sequence[int], last: int) -> tuple[int, ...]:
 
 def _imaginary(x: Any, k: int) -> Any:
     """Return the imaginary parts at the place k of the last dimension, on the same memory."""
-    return part(view(x, x.layout.select(-1, k)), 1)
+    return part(view(x, x.lay.select(-1, k)), 1)
 
 
 def _times(x: Any, factor: float) -> Any:
     """Multiply an Array by a number in place, and return it."""
-    if factor != 1 and x.layout.numel:
+    if factor != 1 and x.lay.numel:
         numbers = as_real(x) if x.dtype.is_complex else x
         run_into(_SCALED, numbers.dtype, [numbers], (factor,), [numbers])
     return x

@@ -58,7 +58,7 @@ def run(x: Any, lead: tuple[int, ...], b: Blocks, fold: bool, variant: str = "")
     # columns of one sample: (C, kh, kw) are one dimension, (oh, ow) another
     kh, kw = b.kernel
     out = empty((*lead, *b.size) if fold else (*lead[:-1], lead[-1] * kh * kw, math.prod(b.out)), t, x.device)
-    if out.layout.numel == 0:
+    if out.lay.numel == 0:
         return out
     context = x.device.context
     key = ("fold", t, planes, b, fold, variant)
@@ -70,7 +70,7 @@ def run(x: Any, lead: tuple[int, ...], b: Blocks, fold: bool, variant: str = "")
             fold=fold, mode="items" if gpu else "rows", X=t.ctype if fold else _COPIED[t.itemsize],
             xtag=t.tag if fold else "", A=compute_dtype(t).compute,
         )  # fmt: skip
-        count, per_item = out.layout.numel, 0
+        count, per_item = out.lay.numel, 0
         if gpu:
             launch: Any = grid(context, count)
         else:
@@ -82,7 +82,7 @@ def run(x: Any, lead: tuple[int, ...], b: Blocks, fold: bool, variant: str = "")
         head = (count, per_item, *b.size, *b.kernel, *b.out, *b.dilation, *b.padding, *b.stride)
         plan = context.ready[key] = kernel, launch, head
     kernel, launch, head = plan
-    kernel.launch(*launch, (*head, x._storage.buf, x.layout.offset, out._storage.buf))
+    kernel.launch(*launch, (*head, x._storage.buf, x.lay.offset, out._storage.buf))
     return out
 
 
@@ -123,7 +123,7 @@ class Im2Col(Op):
     @staticmethod
     def forward(c: Any, x: Any, b: Blocks) -> Any:
         c.blocks = b
-        lead = tuple(x.layout.shape[:-2])
+        lead = tuple(x.lay.shape[:-2])
         return _host(x, lead, b, False) if x.device.type == "cpu" else run(x, lead, b, False)
 
     @staticmethod
@@ -141,7 +141,7 @@ class Col2Im(Op):
     @staticmethod
     def forward(c: Any, x: Any, b: Blocks) -> Any:
         c.blocks = b
-        shape = x.layout.shape
+        shape = x.lay.shape
         lead = (*shape[:-2], shape[-2] // math.prod(b.kernel))
         return _host(x, lead, b, True) if x.device.type == "cpu" else run(x, lead, b, True)
 

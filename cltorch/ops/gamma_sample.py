@@ -32,7 +32,7 @@ _ATTEMPTS = 1000
 
 def standard_gamma(shape: Any, generator: Generator, logarithm: bool = False) -> Any:
     """Return gamma variables of rate 1, or their logarithms, for every element of a contiguous array of parameters."""
-    out, n, t = empty(shape.shape, shape.dtype, shape.device), shape.layout.numel, shape.dtype
+    out, n, t = empty(shape.shape, shape.dtype, shape.device), shape.lay.numel, shape.dtype
     seed, block = generator.reserve(4 * n)
     least = float(finfo(t).min if logarithm else finfo(t).tiny)
     if n and shape.device.type != "cpu":
@@ -42,7 +42,7 @@ def standard_gamma(shape: Any, generator: Generator, logarithm: bool = False) ->
             "random_gamma", "ct_gamma", f"blbllIIL{real}", dtype=t.name, ctype=t.ctype, lanes=1, logarithm=logarithm
         )
         local = 1 if context.caps.kind == "cpu" else min(256, context.caps.max_work_group)
-        places = (out._storage, 0, shape._storage, shape.layout.offset)
+        places = (out._storage, 0, shape._storage, shape.lay.offset)
         kernel((-(-n // local) * local,), (local,), *places, n, seed & 0xFFFFFFFF, seed >> 32, block, least)
     elif n:
         real_type = np.float64 if t is float64 else np.float32
@@ -98,7 +98,7 @@ def _dirichlet(concentration: Any, generator: Generator) -> Any:
     The sum is that of softmax, so that small concentrations, whose variables are below all numbers, keep their ratios.
     """
     limits = finfo(concentration.dtype)
-    share = Softmax.forward(Call(()), standard_gamma(concentration, generator, True), concentration.layout.ndim - 1)
+    share = Softmax.forward(Call(()), standard_gamma(concentration, generator, True), concentration.lay.ndim - 1)
     return TABLE["clamp_both"](share, limits.tiny, 1 - 0.5 * limits.eps)
 
 

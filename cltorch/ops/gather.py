@@ -31,27 +31,27 @@ def along(mode: str, x: Any, dim: int, index: Any, v: Any, variant: str = "", wh
     Scatters are "assign" (the last of equal places stays), "add", "multiply", "amax", "amin". ``variant`` ("cpu",
     "gpu") overrides the device's kind. ``what`` names the operator in the error of a device; without it none is raised.
     """
-    if index.layout.numel == 0:
+    if index.lay.numel == 0:
         return
     if x.device.type == "cpu":
         _host(mode, x, dim, index, v)
         return
     check_dtype(x.dtype, x.device)
     if x.dtype.is_complex and mode == "add":
-        x, v, index = as_real(x), as_real(v), view(index, index.layout.unsqueeze(-1).expand((*index.shape, 2)))
+        x, v, index = as_real(x), as_real(v), view(index, index.lay.unsqueeze(-1).expand((*index.shape, 2)))
     context, what = x.device.context, faults.teller(what)
-    key = ("along", mode, what, x.dtype, dim, x.layout.key, index.dtype, index.layout.key, v.layout.key, variant)
+    key = ("along", mode, what, x.dtype, dim, x.lay.key, index.dtype, index.lay.key, v.lay.key, variant)
     plan = context.ready.get(key)
     if plan is None:
         plan = context.ready[key] = _plan(
-            context, mode, what, x.layout, dim, index.layout, v.layout, x.dtype, index.dtype, variant
+            context, mode, what, x.lay, dim, index.lay, v.lay, x.dtype, index.dtype, variant
         )
     kernel, size, local, head, tail = plan
     kernel.launch(
         size, local,
         (
-            *head, x._storage.buf, x.layout.offset, index._storage.buf, index.layout.offset, v._storage.buf,
-            v.layout.offset, *tail,
+            *head, x._storage.buf, x.lay.offset, index._storage.buf, index.lay.offset, v._storage.buf,
+            v.lay.offset, *tail,
         ),
     )  # fmt: skip
 
@@ -108,7 +108,7 @@ def _plan(
 
 
 def _host(mode: str, x: Any, dim: int, index: Any, v: Any) -> None:
-    n = x.layout.shape[dim]
+    n = x.lay.shape[dim]
     at = host(index)
     if not 0 <= at.min() <= at.max() < n:
         wrong = at[(at < 0) | (at >= n)].reshape(-1)[0]
@@ -132,7 +132,7 @@ def _host(mode: str, x: Any, dim: int, index: Any, v: Any) -> None:
 
 def scattered(mode: str, x: Any, dim: int, index: Any, v: Any, what: str = "") -> Any:
     """Return a copy of an Array with values scattered into it; v may be larger than the index."""
-    out = empty(x.layout.shape, x.dtype, x.device)
+    out = empty(x.lay.shape, x.dtype, x.device)
     copy_into(out, x)
     scatter_into(mode, out, dim, index, v, what)
     return out
@@ -140,7 +140,7 @@ def scattered(mode: str, x: Any, dim: int, index: Any, v: Any, what: str = "") -
 
 def scatter_into(mode: str, x: Any, dim: int, index: Any, v: Any, what: str = "") -> None:
     """Scatter values into an Array; v may be larger than the index."""
-    part = view(v, Layout.make(index.layout.shape, v.layout.strides, v.layout.offset))
+    part = view(v, Layout.make(index.lay.shape, v.lay.strides, v.lay.offset))
     along(mode, x, dim, index, part, what=what)
 
 
@@ -153,9 +153,9 @@ class Gather(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, dim: int, index: Any) -> Any:
-        out = empty(index.layout.shape, x.dtype, x.device)
+        out = empty(index.lay.shape, x.dtype, x.device)
         along("gather", x, dim, index, out, what="gather")
-        c.dim, c.shape = dim, x.layout.shape
+        c.dim, c.shape = dim, x.lay.shape
         c.save(index)
         return out
 
@@ -175,7 +175,7 @@ class Scatter(Op):
 
     @classmethod
     def forward(cls, c: Any, x: Any, dim: int, index: Any, v: Any, mode: str) -> Any:
-        c.dim, c.mode, c.source = dim, mode, v.layout.shape
+        c.dim, c.mode, c.source = dim, mode, v.lay.shape
         c.save(index)
         return scattered(mode, x, dim, index, v, cls.name)
 
@@ -187,9 +187,9 @@ class Scatter(Op):
             gx = g if c.mode == "add" else m.scatter(g, c.dim, index, 0)
         if c.needs[3]:
             gv = m.gather(g, c.dim, index)
-            if gv.layout.shape != c.source:
+            if gv.lay.shape != c.source:
                 base = Layout.of(c.source)
-                gv = m.scatter_into_layout(gv, base, Layout.make(index.layout.shape, base.strides, 0))
+                gv = m.scatter_into_layout(gv, base, Layout.make(index.lay.shape, base.strides, 0))
         return gx, None, None, gv, None
 
 
@@ -211,7 +211,7 @@ class ScatterInPlace(Scatter):
 
     @classmethod
     def forward(cls, c: Any, x: Any, dim: int, index: Any, v: Any, mode: str) -> Any:
-        c.dim, c.mode, c.source = dim, mode, v.layout.shape
+        c.dim, c.mode, c.source = dim, mode, v.lay.shape
         c.save(index)
 
 
@@ -242,9 +242,9 @@ class ScatterReduce(Op):
         gx, gs = _ADJOINTS[how](m, c, g, x, index, src, out)
         if c.needs[0] and not c.include_self:
             gx = m.scatter(gx, dim, index, 0)
-        if c.needs[3] and gs.layout.shape != src.layout.shape:
-            base = Layout.of(src.layout.shape)
-            gs = m.scatter_into_layout(gs, base, Layout.make(index.layout.shape, base.strides, 0))
+        if c.needs[3] and gs.lay.shape != src.lay.shape:
+            base = Layout.of(src.lay.shape)
+            gs = m.scatter_into_layout(gs, base, Layout.make(index.lay.shape, base.strides, 0))
         return gx if c.needs[0] else None, None, None, gs if c.needs[3] else None, None, None
 
 
@@ -258,13 +258,13 @@ def _identity(how: str, t: dtype, index: Any) -> Any:
     else:
         value = dtypes.iinfo(t).min if how == "amax" else dtypes.iinfo(t).max
     one = from_host(np.asarray(value, t.wide), t, index.device)
-    return view(one, one.layout.expand(index.layout.shape))
+    return view(one, one.lay.expand(index.lay.shape))
 
 
 def _part(m: Any, src: Any, index: Any) -> Any:
     """Return the corner of the source that the index covers."""
-    for d, n in enumerate(index.layout.shape):
-        if n != src.layout.shape[d]:
+    for d, n in enumerate(index.lay.shape):
+        if n != src.lay.shape[d]:
             src = m.narrow(src, d, 0, n)
     return src
 

@@ -53,16 +53,16 @@ def product(
     key = (
         "product",
         t,
-        a.layout.key,
-        b.layout.key,
-        None if addend is None else addend.layout.key,
+        a.lay.key,
+        b.lay.key,
+        None if addend is None else addend.lay.key,
         transpose_a,
         transpose_b,
     )
     plan = context.ready.get(key)
     if plan is None:
-        third = None if addend is None else addend.layout
-        plan = context.ready[key] = make_plan(context, t, a.layout, b.layout, third, transpose_a, transpose_b)
+        third = None if addend is None else addend.lay
+        plan = context.ready[key] = make_plan(context, t, a.lay, b.lay, third, transpose_a, transpose_b)
     return plan(a, b, addend, alpha, beta)
 
 
@@ -82,14 +82,14 @@ def make_plan(
     """Choose and prepare the launches of a product; ``variant`` ("cpu", "gpu") overrides the device's kind."""
     p = Problem.of(a, b, addend, transpose_a, transpose_b)
     dev = context.device
-    if p.layout.numel == 0:
-        return lambda a, b, addend, alpha, beta: empty(p.layout.shape, t, dev)
+    if p.lay.numel == 0:
+        return lambda a, b, addend, alpha, beta: empty(p.lay.shape, t, dev)
     gpu = (variant or context.caps.kind) != "cpu"
     if p.m == 1 or p.n == 1:
         run = gemm_vector.plan(context, p, t, gpu)
     else:
         run = (gemm_gpu if gpu else gemm_cpu).plan(context, p, t)
-    layout, nbytes = p.layout, p.layout.numel * t.itemsize
+    layout, nbytes = p.lay, p.lay.numel * t.itemsize
     alloc, new = context.alloc, Array.new
     whole = t.family in "ui"
 
@@ -97,8 +97,8 @@ def make_plan(
         out = alloc(nbytes)
         if whole:
             alpha, beta = int(alpha), int(beta)
-        a_buf, b_buf, a_off, b_off = a._storage.buf, b._storage.buf, a.layout.offset, b.layout.offset
-        i_buf, i_off = (out.buf, 0) if addend is None else (addend._storage.buf, addend.layout.offset)
+        a_buf, b_buf, a_off, b_off = a._storage.buf, b._storage.buf, a.lay.offset, b.lay.offset
+        i_buf, i_off = (out.buf, 0) if addend is None else (addend._storage.buf, addend.lay.offset)
         for da, db, di, dc in p.repeats:
             run(a_buf, b_buf, out.buf, i_buf, a_off + da, b_off + db, dc, i_off + di, alpha, beta)
         return new(out, layout, t)
@@ -121,7 +121,7 @@ def _of_parts(a: Any, b: Any, addend: Any, alpha: Any, beta: Any, transpose_a: b
     flags = {"transpose_a": transpose_a, "transpose_b": transpose_b}
     re = product(ar, br, product(ai, bi, **flags), 1, -1, **flags)
     im = product(ar, bi, product(ai, br, **flags), 1, 1, **flags)
-    shape = re.layout.shape
+    shape = re.lay.shape
     if addend is not None:
         return run(_SCALED, a.dtype, [re, im, addend], [alpha, beta], [a.dtype], shape)[0]
     if alpha != 1:

@@ -47,11 +47,11 @@ def products_into(
     context = device.context
     key = (
         "products_into", kind, alpha == 1, len(lists), out[0].dtype,
-        *((x.layout.key, x.layout.offset) for xs in lists for x in xs),
+        *((x.lay.key, x.lay.offset) for xs in lists for x in xs),
     )  # fmt: skip
     run = context.ready.get(key)
     if run is None:
-        found = [_geometry(*row) for row in zip(*lists, strict=True) if row[0].layout.numel]
+        found = [_geometry(*row) for row in zip(*lists, strict=True) if row[0].lay.numel]
         make = _on_cpus if (kind or context.caps.kind) == "cpu" else _on_gpus
         run = context.ready[key] = make(context, found, out[0].dtype, alpha == 1) if found else _nothing
     buffers = [xs[0]._storage.buf for xs in (a, b, out, addends or out)]
@@ -63,7 +63,7 @@ def _nothing(*given: Any) -> None:
 
 
 def _ends_early(context: Any, a: Sequence[Any]) -> bool:
-    return "loops_end_early" in context.caps.quirks and any(x.layout.shape[-1] > gemm_gpu.DEPTH for x in a)
+    return "loops_end_early" in context.caps.quirks and any(x.lay.shape[-1] > gemm_gpu.DEPTH for x in a)
 
 
 def _check(lists: Sequence[Sequence[Any]]) -> None:
@@ -77,11 +77,11 @@ def _check(lists: Sequence[Sequence[Any]]) -> None:
             if x._storage is not xs[0]._storage:
                 raise RuntimeError("operands of products of several shapes must be parts of one storage")
     for row in zip(*lists, strict=True):
-        (*batch, m, n), k = row[0].layout.shape, row[1].layout.shape[-1]
+        (*batch, m, n), k = row[0].lay.shape, row[1].lay.shape[-1]
         wanted = [(*batch, m, n), (*batch, m, k), (*batch, k, n), (*batch, m, n)]
-        if len(batch) > 2 or [x.layout.shape for x in row] != wanted[: len(row)]:
-            raise RuntimeError(f"matrices of shapes {[list(x.layout.shape) for x in row]} cannot be multiplied so")
-        if not row[0].layout.contiguous or any(x._storage is row[0]._storage for x in row[1:]):
+        if len(batch) > 2 or [x.lay.shape for x in row] != wanted[: len(row)]:
+            raise RuntimeError(f"matrices of shapes {[list(x.lay.shape) for x in row]} cannot be multiplied so")
+        if not row[0].lay.contiguous or any(x._storage is row[0]._storage for x in row[1:]):
             raise RuntimeError("products are written to contiguous memory in a storage of their own")
 
 
@@ -97,9 +97,9 @@ class _One:
 
 
 def _geometry(out: Any, a: Any, b: Any, addend: Any = None) -> _One:
-    third: Layout | None = None if addend is None else addend.layout
-    p = Problem.of(a.layout, b.layout, third, False, False)
-    return _One(p, a.layout.offset, b.layout.offset, out.layout.offset, 0 if third is None else third.offset)
+    third: Layout | None = None if addend is None else addend.lay
+    p = Problem.of(a.lay, b.lay, third, False, False)
+    return _One(p, a.lay.offset, b.lay.offset, out.lay.offset, 0 if third is None else third.offset)
 
 
 class _Table:

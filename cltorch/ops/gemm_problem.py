@@ -36,7 +36,7 @@ class Problem:
     b_batch: tuple[int, int]
     i_batch: tuple[int, int]
     addend: bool
-    layout: Layout
+    lay: Layout
     repeats: tuple[tuple[int, int, int, int], ...]
 
     @staticmethod

@@ -23,13 +23,13 @@ def sampled(x: Any, grid: Any, mode: int, padding: int, align: bool, variant: st
     """
     t: dtype = x.dtype
     check_dtype(t, x.device)
-    shape, strides = x.layout.shape, x.layout.strides
-    places, sizes = grid.layout.shape[1:-1], shape[2:]
+    shape, strides = x.lay.shape, x.lay.strides
+    places, sizes = grid.lay.shape[1:-1], shape[2:]
     out = empty((*shape[:2], *places), t, x.device)
-    if out.layout.numel == 0:
+    if out.lay.numel == 0:
         return out
     grid, context = dense(grid), x.device.context
-    key = ("grid_sample", x.layout.key, grid.layout.shape, t, mode, variant)
+    key = ("grid_sample", x.lay.key, grid.lay.shape, t, mode, variant)
     plan = context.ready.get(key)
     if plan is None:
         caps, dims, count = context.caps, len(sizes), math.prod(places)
@@ -47,7 +47,7 @@ def sampled(x: Any, grid: Any, mode: int, padding: int, align: bool, variant: st
             (size,), (local,) = singly(context, units)
             per_item = 1
         else:
-            items = max(1, min(units, caps.compute_units * 8, out.layout.numel * taps // _GRAIN))
+            items = max(1, min(units, caps.compute_units * 8, out.lay.numel * taps // _GRAIN))
             per_item, local = -(-units // items), 1
             size = -(-units // per_item)
         along: list[int] = []
@@ -59,7 +59,7 @@ def sampled(x: Any, grid: Any, mode: int, padding: int, align: bool, variant: st
     kernel.launch(
         size, local,
         (
-            *head, padding, int(align), *tail, x._storage.buf, x.layout.offset, grid._storage.buf, grid.layout.offset,
+            *head, padding, int(align), *tail, x._storage.buf, x.lay.offset, grid._storage.buf, grid.lay.offset,
             out._storage.buf,
         ),
     )  # fmt: skip

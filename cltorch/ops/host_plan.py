@@ -23,12 +23,12 @@ UNFIT = (OverflowError, TypeError, ValueError)  # too large, complex, and NaN am
 class HostPlan:
     """What operands of some layouts and dtypes decide about computing a formula: how each is read, what comes out."""
 
-    __slots__ = ("name", "fn", "reads", "number", "type", "layout", "types")
+    __slots__ = ("name", "fn", "reads", "number", "type", "lay", "types")
 
     def __init__(
         self, formula: Any, compute: dtype, operands: Sequence[Any], types: Sequence[dtype], layout: Layout
     ) -> None:
-        self.name, self.fn, self.types, self.layout = formula.name, formula.fn, types, layout
+        self.name, self.fn, self.types, self.lay = formula.name, formula.fn, types, layout
         self.type = compute.wide
         self.number = compute.wide.type if compute.wide.kind in "fc" else partial(_whole, compute.wide)
         self.reads = [
@@ -75,7 +75,7 @@ class HostPlan:
         """Return an Array of a result, on its own memory where that is new and lies as it should."""
         if bits.__class__ is not np.ndarray or bits.dtype is not t.np or t.opaque:
             bits = cast_host(bits, t)
-        layout = self.layout
+        layout = self.lay
         if layout.dense and bits.shape == layout.shape:
             return on_memory_of(bits, layout, t)
         out = empty_layout(layout, t, CPU)

@@ -39,9 +39,9 @@ _MOST = 1 << 28  # bytes that may be spent to find the last writer of every posi
 
 def dense_index(x: Any) -> Any:
     """Return an index tensor as dense int64 at offset 0."""
-    if x.dtype is dtypes.int64 and x.layout.dense:
+    if x.dtype is dtypes.int64 and x.lay.dense:
         return x
-    out = empty(x.layout.shape, dtypes.int64, x.device)
+    out = empty(x.lay.shape, dtypes.int64, x.device)
     copy_into(out, x)
     return out
 
@@ -79,7 +79,7 @@ def take(
     ``ordered`` says that the result's dimensions lie in memory as x's and the indices' do, instead of row by row.
     """
     k = len(indices)
-    index_shape, rest = indices[0].layout.shape, x.layout.shape[k:]
+    index_shape, rest = indices[0].lay.shape, x.lay.shape[k:]
     shape = (*rest[:at], *index_shape, *rest[at:])
     layout = _ordered(shape, x, indices, at) if ordered else Layout.of(shape)
     if x.device.type == "cpu":
@@ -87,18 +87,18 @@ def take(
         if not at and layout.contiguous:
             return on_memory_of(bits, layout, x.dtype)
         out = empty_layout(layout, x.dtype, x.device)
-        host(view(out, index_first(out.layout, len(index_shape), at)))[...] = bits
+        host(view(out, index_first(out.lay, len(index_shape), at)))[...] = bits
         return out
     check_dtype(x.dtype, x.device)
     out = empty_layout(layout, x.dtype, x.device)
-    places = view(out, index_first(out.layout, len(index_shape), at))
+    places = view(out, index_first(out.lay, len(index_shape), at))
     _run("get", x, as_indices(indices), places, wrap, variant, what, dims)
     return out
 
 
 def _ordered(shape: Sequence[int], x: Any, indices: Sequence[Any], at: int) -> Layout:
     """Return the packed layout of a result with its dimensions in the order that PyTorch takes from the operands."""
-    kept, places = x.layout.strides[len(indices) :], [i.layout for i in indices]
+    kept, places = x.lay.strides[len(indices) :], [i.lay for i in indices]
     if all(p.contiguous for p in places) and all(a >= b for a, b in itertools.pairwise(kept)):
         return Layout.of(shape)
     apart = (0,) * places[0].ndim
@@ -114,10 +114,10 @@ def _ordered(shape: Sequence[int], x: Any, indices: Sequence[Any], at: int) -> L
 
 def _taken(x: Any, indices: Sequence[Any], dims: Sequence[int] | None, wrap: bool) -> np.ndarray:
     """Return the stored bits of a host Array at index tensors."""
-    sizes, rest = x.layout.shape[: len(indices)], x.layout.shape[len(indices) :]
+    sizes, rest = x.lay.shape[: len(indices)], x.lay.shape[len(indices) :]
     if wrap and 0 in rest:  # there is nothing to be found, and as on devices no index is looked at
-        return np.empty((*indices[0].layout.shape, *rest), host(x).dtype)
-    if not (wrap and x.layout.numel):
+        return np.empty((*indices[0].lay.shape, *rest), host(x).dtype)
+    if not (wrap and x.lay.numel):
         check_host(indices, sizes, dims, wrap)
     try:
         found: np.ndarray = host(x)[tuple([host(i) for i in indices])]
@@ -156,10 +156,10 @@ def put(
         copy_into(x, wide)
         return
     k = len(indices)
-    if 0 in x.layout.shape[k:]:
+    if 0 in x.lay.shape[k:]:
         return
     if x.device.type == "cpu":
-        check_host(indices, x.layout.shape[:k], dims, wrap)
+        check_host(indices, x.lay.shape[:k], dims, wrap)
         at = tuple(host(i) for i in indices)
         if accumulate:
             _add_host(x, at, v)
@@ -173,10 +173,10 @@ def put(
 
 def _add_host(x: Any, at: tuple[np.ndarray, ...], v: Any) -> None:
     """Add slices in the order of their positions: equal ones side by side, so that NumPy sums them in one go."""
-    sizes = x.layout.shape[: len(at)]
-    if not v.layout.numel:
+    sizes = x.lay.shape[: len(at)]
+    if not v.lay.numel:
         return
-    values = host_compute(v).reshape(-1, *x.layout.shape[len(at) :])
+    values = host_compute(v).reshape(-1, *x.lay.shape[len(at) :])
     flat = np.ravel_multi_index([np.where(i < 0, i + n, i).reshape(-1) for i, n in zip(at, sizes, strict=True)], sizes)
     order = np.argsort(flat, kind="stable")
     ordered = flat[order]
@@ -203,27 +203,27 @@ def _run(
     what: str,
     dims: Sequence[int] | None,
 ) -> None:
-    if v.layout.numel == 0:
+    if v.lay.numel == 0:
         return
     context, what = x.device.context, faults.teller(what)
     key = (
-        "index", mode, what, dims and tuple(dims), x.dtype, x.layout.key, v.layout.key, indices[0].dtype,
-        *(i.layout.key for i in indices), variant,
+        "index", mode, what, dims and tuple(dims), x.dtype, x.lay.key, v.lay.key, indices[0].dtype,
+        *(i.lay.key for i in indices), variant,
     )  # fmt: skip
     plan = context.ready.get(key)
     if plan is None:
-        layouts = [i.layout for i in indices]
+        layouts = [i.lay for i in indices]
         plan = context.ready[key] = _plan(
-            context, mode, faults.site(what, dims), x.layout, v.layout, layouts, x.dtype, indices[0].dtype, variant
+            context, mode, faults.site(what, dims), x.lay, v.lay, layouts, x.dtype, indices[0].dtype, variant
         )
     launches, scratch, tail = plan
     owner = x._storage
     if scratch:
         owner = context.alloc(scratch)
         context.fill_bytes(owner.buf, np.full(1, 255, np.uint8), 0, scratch)
-    buffers: list[Any] = [x._storage.buf, x.layout.offset, v._storage.buf, v.layout.offset, owner.buf]
+    buffers: list[Any] = [x._storage.buf, x.lay.offset, v._storage.buf, v.lay.offset, owner.buf]
     for i in indices:
-        buffers += (i._storage.buf, i.layout.offset)
+        buffers += (i._storage.buf, i.lay.offset)
     for kernel, size, local, head in launches:
         kernel.launch(size, local, (*head, int(wrap), *buffers, *tail))
 
@@ -303,7 +303,7 @@ class Index(Op):
 
     @classmethod
     def forward(cls, c: Any, x: Any, at: int, dims: Sequence[int] | None, wrap: bool, *indices: Any) -> Any:
-        c.shape, c.at, c.wrap, c.count = x.layout.shape, at, wrap, len(indices)
+        c.shape, c.at, c.wrap, c.count = x.lay.shape, at, wrap, len(indices)
         c.save(*indices)
         return take(x, indices, at, dims, wrap, what=cls.name, ordered=cls is Index)
 
@@ -337,7 +337,7 @@ class IndexBack(Op):
         c.save(*indices)
         out = empty(shape, g.dtype, g.device)
         fill(out, 0)
-        put(out, indices, view(g, index_first(g.layout, indices[0].layout.ndim, at)), True, wrap)
+        put(out, indices, view(g, index_first(g.lay, indices[0].lay.ndim, at)), True, wrap)
         return out
 
     @staticmethod
@@ -354,7 +354,7 @@ class PutFront(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, v: Any, accumulate: bool, wrap: bool, *indices: Any) -> Any:
-        out = empty(x.layout.shape, x.dtype, x.device)
+        out = empty(x.lay.shape, x.dtype, x.device)
         copy_into(out, x)
         put(out, indices, v, accumulate, wrap, what="index_put")
         c.accumulate, c.wrap, c.count = accumulate, wrap, len(indices)
@@ -368,7 +368,7 @@ class PutFront(Op):
         if c.needs[0]:
             gx = g
             if not c.accumulate:
-                index_shape, rest = indices[0].layout.shape, g.layout.shape[c.count :]
+                index_shape, rest = indices[0].lay.shape, g.lay.shape[c.count :]
                 nothing = m.expand(m.zeros((), dtype=g.dtype, device=g.device), (*index_shape, *rest))
                 gx = m.put_front(g, indices, nothing, False, c.wrap)
         if c.needs[1]:

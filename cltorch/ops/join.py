@@ -35,7 +35,7 @@ class Cat(Op):
     @staticmethod
     def forward(c: Any, dim: int, t: dtype, *tensors: Any) -> Any:
         if c.recording:
-            c.dim, c.parts = dim, [(x.layout.shape[dim], x.dtype) for x in tensors]
+            c.dim, c.parts = dim, [(x.lay.shape[dim], x.dtype) for x in tensors]
         return _joined_as_laid(dim, t, tensors)
 
     @staticmethod
@@ -50,30 +50,30 @@ class Cat(Op):
 
 def _joined_as_laid(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
     if _channels_last(tensors):
-        dim = turned_dim(dim, tensors[0].layout.ndim)
+        dim = turned_dim(dim, tensors[0].lay.ndim)
         return turned_back(_joined(dim, t, [turned(x) for x in tensors]))
     return _joined(dim, t, tensors)
 
 
 def _channels_last(tensors: Sequence[Any]) -> bool:
-    format = suggested(tensors[0].layout)
-    return format is not None and all(suggested(x.layout) is format for x in tensors)
+    format = suggested(tensors[0].lay)
+    return format is not None and all(suggested(x.lay) is format for x in tensors)
 
 
 def _joined(dim: int, t: dtype, tensors: Sequence[Any]) -> Any:
     if dim == 0 and tensors[0]._storage.array is not None:
         whole = _host_bytes(tensors, t)
         if whole is not None:
-            n = sum([x.layout.shape[0] for x in tensors])
-            return Array.new(Storage.wrap(whole), Layout.of((n, *tensors[0].layout.shape[1:])), t)
+            n = sum([x.lay.shape[0] for x in tensors])
+            return Array.new(Storage.wrap(whole), Layout.of((n, *tensors[0].lay.shape[1:])), t)
     if _joined_in_lists(dim, t, tensors):
-        return _in_lists(t, tensors, tuple([x.layout.shape for x in tensors]))
+        return _in_lists(t, tensors, tuple([x.lay.shape for x in tensors]))
     if tensors[0].device.type != "cpu":
         together = join_rows.joined(dim, t, tensors, False)
         if together is not None:
             return together
     key = ("cat", dim)
-    return assemble(key, lambda: _in_a_row([x.layout for x in tensors], dim), tensors, t, tensors[0].device)
+    return assemble(key, lambda: _in_a_row([x.lay for x in tensors], dim), tensors, t, tensors[0].device)
 
 
 def _in_lists(t: dtype, tensors: Sequence[Any], shapes: tuple[tuple[int, ...], ...], stacked: bool = False) -> Any:
@@ -104,9 +104,9 @@ def _joined_in_lists(dim: int, t: dtype, tensors: Sequence[Any]) -> bool:
     """Return whether launches that take several tensors are quicker: for many runs of memory, or large ones."""
     if len(tensors) <= _SOME or dim or t.few or tensors[0].device.type == "cpu":
         return False
-    if any(x.dtype is not t or not x.layout.contiguous for x in tensors):
+    if any(x.dtype is not t or not x.lay.contiguous for x in tensors):
         return False
-    return len(tensors) > _MANY or sum(x.layout.numel for x in tensors) >= _LARGE
+    return len(tensors) > _MANY or sum(x.lay.numel for x in tensors) >= _LARGE
 
 
 def _host_bytes(tensors: Sequence[Any], t: dtype) -> np.ndarray | None:
@@ -116,7 +116,7 @@ def _host_bytes(tensors: Sequence[Any], t: dtype) -> np.ndarray | None:
     """
     n, parts = t.itemsize, []
     for x in tensors:
-        layout = x.layout
+        layout = x.lay
         if x.dtype is not t or not layout.contiguous:
             return None
         start = layout.offset * n
@@ -151,21 +151,21 @@ class Stack(Op):
         if dim == 0 and tensors[0]._storage.array is not None:
             whole = _host_bytes(tensors, t)
             if whole is not None:
-                return Array.new(Storage.wrap(whole), Layout.of((len(tensors), *tensors[0].layout.shape)), t)
-        if dim < tensors[0].layout.ndim and _channels_last(tensors):
+                return Array.new(Storage.wrap(whole), Layout.of((len(tensors), *tensors[0].lay.shape)), t)
+        if dim < tensors[0].lay.ndim and _channels_last(tensors):
             whole = _joined_as_laid(dim, t, tensors)
-            shape = tensors[0].layout.shape
-            return view(whole, whole.layout.view((*shape[:dim], len(tensors), *shape[dim:])))
+            shape = tensors[0].lay.shape
+            return view(whole, whole.lay.view((*shape[:dim], len(tensors), *shape[dim:])))
 
         if _joined_in_lists(dim, t, tensors):
-            return _in_lists(t, tensors, (tensors[0].layout.shape,) * len(tensors), True)
+            return _in_lists(t, tensors, (tensors[0].lay.shape,) * len(tensors), True)
         if tensors[0].device.type != "cpu":
             together = join_rows.joined(dim, t, tensors, True)
             if together is not None:
                 return together
 
         def build() -> Pieces:
-            return _in_a_row([x.layout.unsqueeze(dim) for x in tensors], dim)
+            return _in_a_row([x.lay.unsqueeze(dim) for x in tensors], dim)
 
         return assemble(("stack", dim), build, tensors, t, tensors[0].device)
 
@@ -190,15 +190,15 @@ class BlockDiag(Op):
 
     @staticmethod
     def forward(c: Any, t: dtype, *matrices: Any) -> Any:
-        c.parts = [(*x.layout.shape, x.dtype) for x in matrices]
-        shape = [sum(x.layout.shape[d] for x in matrices) for d in (0, 1)]
+        c.parts = [(*x.lay.shape, x.dtype) for x in matrices]
+        shape = [sum(x.lay.shape[d] for x in matrices) for d in (0, 1)]
 
         def build() -> Pieces:
             out, row, column, pieces = Layout.of(shape), 0, 0, []
             for i, x in enumerate(matrices):
-                h, w = x.layout.shape
+                h, w = x.lay.shape
                 if h and w:
-                    pieces.append((i, x.layout, out.slice(0, row, row + h).slice(1, column, column + w)))
+                    pieces.append((i, x.lay, out.slice(0, row, row + h).slice(1, column, column + w)))
                 row, column = row + h, column + w
             return shape, pieces
 
@@ -227,7 +227,7 @@ class Repeat(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, outer: tuple[int, ...], inner: tuple[int, ...]) -> Any:
-        lay = x.layout
+        lay = x.lay
         lead = len(outer) - lay.ndim
         sizes, steps = (1,) * lead + lay.shape, (0,) * lead + lay.strides
         shape = [a * n * b for a, n, b in zip(outer, sizes, inner, strict=True)]
@@ -265,7 +265,7 @@ class Flip(Op):
 
 
 def _flipped(x: Any, dims: Sequence[int]) -> Any:
-    lay = x.layout
+    lay = x.lay
     strides = [-s if d in dims else s for d, s in enumerate(lay.strides)]
     last = lay.offset + sum((lay.shape[d] - 1) * lay.strides[d] for d in dims)
     if lay.numel and dims and strides[-1] == -1:
@@ -282,17 +282,17 @@ def _flipped(x: Any, dims: Sequence[int]) -> Any:
 def _mirror(x: Any, strides: Sequence[int], last: int) -> Any:
     """Copy with an innermost stride of -1: whole vectors are loaded and reversed."""
     context = x.device.context
-    out = empty(x.layout.shape, x.dtype, x.device)
-    n = out.layout.shape[-1]
-    lines = out.layout.numel // n
-    sizes, (steps,) = coalesce(out.layout.shape[:-1], strides[:-1])
+    out = empty(x.lay.shape, x.dtype, x.device)
+    n = out.lay.shape[-1]
+    lines = out.lay.numel // n
+    sizes, (steps,) = coalesce(out.lay.shape[:-1], strides[:-1])
     kernel = context.kernel(
         "reverse", "ct_reverse", "lllll" + "ll" * len(sizes) + "blb",
         name="reverse", U=_RAW[x.dtype.itemsize], W=16 if x.dtype.itemsize < 8 else 8, R=len(sizes),
     )  # fmt: skip
     segments = -(-n // _SEGMENT)
     units = lines * segments
-    items = max(1, min(units, context.caps.compute_units * 4, -(-out.layout.numel // 8192)))
+    items = max(1, min(units, context.caps.compute_units * 4, -(-out.lay.numel // 8192)))
     per_item = -(-units // items)
     geometry: list[int] = []
     for size, step in zip(sizes, steps, strict=True):
@@ -322,7 +322,7 @@ class Roll(Op):
 
 
 def _rolled(x: Any, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Any:
-    lay = x.layout
+    lay = x.lay
 
     def build() -> Pieces:
         pieces = []

@@ -24,13 +24,13 @@ def joined(dim: int, t: dtype, tensors: Sequence[Any], stacked: bool, variant: s
     if len(tensors) < 2 or t.itemsize not in _RAW:
         return None
     for x in tensors:
-        if x.dtype is not t or not x.layout.contiguous:
+        if x.dtype is not t or not x.lay.contiguous:
             return None
     context = tensors[0].device.context
-    key = ("join", dim, t.itemsize, stacked, variant, *[x.layout.shape for x in tensors])
+    key = ("join", dim, t.itemsize, stacked, variant, *[x.lay.shape for x in tensors])
     plan = context.ready.get(key)
     if plan is None:
-        shapes = [x.layout.shape for x in tensors]
+        shapes = [x.lay.shape for x in tensors]
         plan = context.ready[key] = _plan(context, dim, t.itemsize, shapes, stacked, variant)
     layout, launches = plan
     if launches is None:
@@ -39,7 +39,7 @@ def joined(dim: int, t: dtype, tensors: Sequence[Any], stacked: bool, variant: s
     for kernel, size, local, head, to, parts in launches:
         sources: list[Any] = []
         for i, n in parts:
-            sources += (tensors[i]._storage.buf, tensors[i].layout.offset, n)
+            sources += (tensors[i]._storage.buf, tensors[i].lay.offset, n)
         kernel.launch(size, local, (*head, out.buf, to, *sources))
     return Array.new(out, layout, t)
 

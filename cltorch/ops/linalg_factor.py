@@ -63,7 +63,7 @@ class LU(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any, *_: Any) -> Any:
         lu, pivots = c.saved
-        rows, columns = lu.layout.shape[-2:]
+        rows, columns = lu.lay.shape[-2:]
         k = min(rows, columns)
         if columns > k:  # A = P L (U1 | U2)
             first, rest = m.narrow(lu, -1, 0, k), m.narrow(lu, -1, k, columns - k)
@@ -82,7 +82,7 @@ class LU(Op):
 
 def _square(m: Any, lu: Any, g: Any) -> Any:
     """Return L⁻ᴴ (strict lower part of Lᴴ gL + upper part of gU Uᴴ) U⁻ᴴ."""
-    n = lu.layout.shape[-1]
+    n = lu.lay.shape[-1]
     lower = m.add(m.tril(lu, -1), m.eye(n, dtype=lu.dtype, device=lu.device))
     inside = m.add(
         m.tril(product(m, lower, m.tril(g, -1), True, False), -1),
@@ -105,7 +105,7 @@ class QR(Op):
     @staticmethod
     def forward(c: Any, a: Any, mode: str) -> Any:
         q, r = lapack.qr(a, mode)
-        c.mode, c.shape = mode, a.layout.shape
+        c.mode, c.shape = mode, a.lay.shape
         c.save(q, r)
         if mode == "r":
             c.non_differentiable(q)

@@ -35,7 +35,7 @@ def imaginary(m: Any, x: Any) -> Any:
 
 def sum_to(m: Any, g: Any, shape: Any) -> Any:
     """Return the gradient of an operand that was broadcast."""
-    return g if tuple(g.layout.shape) == tuple(shape) else m.sum_to_size(g, shape)
+    return g if tuple(g.lay.shape) == tuple(shape) else m.sum_to_size(g, shape)
 
 
 class Solve(Op):
@@ -47,7 +47,7 @@ class Solve(Op):
     @staticmethod
     def forward(c: Any, a: Any, b: Any) -> Any:
         x, info = lapack.solve(a, b)
-        c.shapes = a.layout.shape, b.layout.shape
+        c.shapes = a.lay.shape, b.lay.shape
         c.save(a, x)
         c.non_differentiable(info)
         return x, info
@@ -71,7 +71,7 @@ class SolveTriangular(Op):
         x = lapack.solve_triangular(a, b, upper, unit)
         if by_rows:  # what is flipped lies by columns then, as all solutions do
             x = dense(x)
-        c.upper, c.unit, c.shapes = upper, unit, (a.layout.shape, b.layout.shape)
+        c.upper, c.unit, c.shapes = upper, unit, (a.lay.shape, b.lay.shape)
         c.save(a, x)
         return x
 
@@ -97,7 +97,7 @@ class CholeskySolve(Op):
     @staticmethod
     def forward(c: Any, factor: Any, b: Any, upper: bool) -> Any:
         x = lapack.cholesky_solve(factor, b, upper)
-        c.upper, c.shapes = upper, (factor.layout.shape, b.layout.shape)
+        c.upper, c.shapes = upper, (factor.lay.shape, b.lay.shape)
         c.save(factor, x)
         return x
 
@@ -176,7 +176,7 @@ class Slogdet(Op):
 
 
 def _spread(m: Any, g: Any) -> Any:
-    return m.reshape(g, (*g.layout.shape, 1, 1))
+    return m.reshape(g, (*g.lay.shape, 1, 1))
 
 
 class Pinv(Op):
@@ -222,7 +222,7 @@ class Lstsq(Op):
     @staticmethod
     def forward(c: Any, a: Any, b: Any, rcond: float | None, driver: str) -> Any:
         x, rank, s = lapack.lstsq(a, b, rcond, driver)
-        c.shapes = a.layout.shape, b.layout.shape
+        c.shapes = a.lay.shape, b.lay.shape
         c.save(a, b)
         c.non_differentiable(rank, s)
         return x, rank, s

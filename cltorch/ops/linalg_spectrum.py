@@ -19,7 +19,7 @@ from cltorch.ops.op import Op
 
 def _over_gaps(m: Any, x: Any, s: Any) -> Any:
     """Return x[i, j] / (s[j] - s[i]) with zeros on the diagonal."""
-    eye = m.eye(s.layout.shape[-1], dtype=s.dtype, device=s.device)
+    eye = m.eye(s.lay.shape[-1], dtype=s.dtype, device=s.device)
     gaps = m.add(m.sub(m.unsqueeze(s, -2), m.unsqueeze(s, -1)), eye)
     return m.div(m.sub(x, m.mul(x, eye)), gaps)
 
@@ -114,7 +114,7 @@ class Svd(Op):
     def forward(c: Any, a: Any, full_matrices: bool, vectors: bool) -> Any:
         # the derivative of the values alone takes the vectors too
         u, s, vh = lapack.svd(a, full_matrices and vectors, vectors or c.recording)
-        c.shape = a.layout.shape
+        c.shape = a.lay.shape
         c.save(u, s, vh)
         return u, s, vh
 
@@ -154,7 +154,7 @@ class Svd(Op):
 
 
 def _narrow(m: Any, x: Any, dim: int, k: int) -> Any:
-    return x if x.layout.shape[dim] == k else m.narrow(x, dim, 0, k)
+    return x if x.lay.shape[dim] == k else m.narrow(x, dim, 0, k)
 
 
 def _skew(m: Any, x: Any) -> Any:

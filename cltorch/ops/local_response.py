@@ -44,12 +44,12 @@ class ResponsePlan:
         n, channels = x.shape[:2]
         inner = math.prod(x.shape[2:])
         rows, per_item = n * channels, 1
-        (size,), local = singly(self.context, x.layout.numel)
+        (size,), local = singly(self.context, x.lay.numel)
         if self.variant == "cpu":
-            items = max(1, min(rows, self.context.caps.compute_units * 4, -(-x.layout.numel // GRAIN)))
+            items = max(1, min(rows, self.context.caps.compute_units * 4, -(-x.lay.numel // GRAIN)))
             per_item = -(-rows // items)
             size, local = -(-rows // per_item), (1,)
-        buffers = (x._storage.buf, x.layout.offset, out._storage.buf, power._storage.buf)
+        buffers = (x._storage.buf, x.lay.offset, out._storage.buf, power._storage.buf)
         kernel.launch((size,), local, (rows, channels, inner, per_item, *window, *buffers, *scales, *more))
 
 
@@ -103,7 +103,7 @@ class LocalResponseNorm(Op):
             given, g, x = x, dense(g), dense(x)
             plan = _plan(x, c.variant)
             ratio, found = empty(x.shape, plan.acc, x.device), empty(x.shape, x.dtype, x.device)
-            gradient = g._storage.buf, g.layout.offset
+            gradient = g._storage.buf, g.lay.offset
             plan.launch("ratio", x, ratio, power, c.window, c.scales, *gradient)
             plan.launch("backward", x, found, power, c.window, c.scales, *gradient, ratio._storage.buf)
             found = laid_like(found, given)

@@ -21,7 +21,7 @@ _GROUP = 256
 
 
 def _geometry(x: Any) -> tuple[int, int, int]:
-    shape = x.layout.shape
+    shape = x.lay.shape
     if len(shape) == 1:
         return 1, shape[0], 1
     return shape[0], shape[1], math.prod(shape[2:])
@@ -40,7 +40,7 @@ def _plan(
 ) -> tuple[Any, ...]:
     """Return (kernel, global size, local size, lines per work-item, parts, alone) of a launch, kept by shape."""
     key = (
-        "nll", mode, logp.layout.shape, logp.dtype, target.dtype, weighted, reduction, smooth, softmax, variant
+        "nll", mode, logp.lay.shape, logp.dtype, target.dtype, weighted, reduction, smooth, softmax, variant
     )  # fmt: skip
     found = context.ready.get(key)
     if found is not None:
@@ -66,7 +66,7 @@ def _plan(
         size, local, per_item = lines(context, count, classes if smooth else 64)
         parts = size[0] if count else 0
     elif gpu:
-        size, local = grid(context, logp.layout.numel)
+        size, local = grid(context, logp.lay.numel)
     else:
         width = VECTOR[a]
         units = outer if rows else outer * -(-inner // width)
@@ -111,7 +111,7 @@ def forward(
     options = (logp, target, weight is not None, reduction, smooth > 0, False, variant)
     kernel, size, local, per_item, parts, alone = _plan(context, "forward", *options)
     weights = empty((max(parts, 1),), acc, dev)
-    out = empty(target.layout.shape if each else (), logp.dtype, dev)
+    out = empty(target.lay.shape if each else (), logp.dtype, dev)
     losses = out if each or alone else empty((max(parts, 1),), acc, dev)
     if outer * inner:
         kernel.launch(
@@ -149,8 +149,8 @@ def backward(
     variant: str = "",
 ) -> Any:
     """Return the gradient with respect to the scores (``softmax``) or to the log-probabilities."""
-    out = empty(logp.layout.shape, logp.dtype, logp.device)
-    if out.layout.numel == 0:
+    out = empty(logp.lay.shape, logp.dtype, logp.device)
+    if out.lay.numel == 0:
         return out
     kernel, size, local, per_item, *_ = _plan(
         logp.device.context, "backward", logp, target, weight is not None, reduction, smooth > 0, softmax, variant
@@ -175,7 +175,7 @@ def _rows_plan(
     context: Any, mode: str, x: Any, target: Any, weighted: bool, reduction: str, smooth: bool
 ) -> tuple[Any, ...]:
     """Return (kernel, global size, local size, lines, classes, lines per work-item, alone) of a launch over rows."""
-    key = ("cross entropy", mode, x.layout.shape, x.dtype, target.dtype, weighted, reduction, smooth)
+    key = ("cross entropy", mode, x.lay.shape, x.dtype, target.dtype, weighted, reduction, smooth)
     found = context.ready.get(key)
     if found is None:
         count, classes, _ = _geometry(x)
@@ -203,13 +203,13 @@ def rows_forward(
     kernel, size, local, count, classes, per_item, alone = _rows_plan(dev.context, "forward", *options)
     parts = size[0] if count else 0
     weights, norms = empty((max(parts, 1),), acc, dev), empty((max(count, 1), 2), acc, dev)
-    out = empty(target.layout.shape if each else (), x.dtype, dev)
+    out = empty(target.lay.shape if each else (), x.dtype, dev)
     losses = out if each or alone else empty((max(parts, 1),), acc, dev)
     if count:
         kernel.launch(
             size, local,
             (
-                count, classes, per_item, ignore, smooth, x._storage.buf, x.layout.offset, target._storage.buf,
+                count, classes, per_item, ignore, smooth, x._storage.buf, x.lay.offset, target._storage.buf,
                 *_weights(weight, smooth), norms._storage.buf, losses._storage.buf, weights._storage.buf, site,
             ),
         )  # fmt: skip
@@ -222,8 +222,8 @@ def rows_backward(
     g: Any, x: Any, norms: Any, target: Any, weight: Any, weights: Any, ignore: int, reduction: str, smooth: float
 ) -> Any:
     """Return the gradient with respect to the scores of ``rows_forward``."""
-    out = empty(x.layout.shape, x.dtype, x.device)
-    if out.layout.numel == 0:
+    out = empty(x.lay.shape, x.dtype, x.device)
+    if out.lay.numel == 0:
         return out
     kernel, size, local, count, classes, per_item, _ = _rows_plan(
         x.device.context, "backward", x, target, weight is not None, reduction, smooth > 0
@@ -231,7 +231,7 @@ def rows_backward(
     kernel.launch(
         size, local,
         (
-            count, classes, per_item, ignore, smooth, x._storage.buf, x.layout.offset, target._storage.buf,
+            count, classes, per_item, ignore, smooth, x._storage.buf, x.lay.offset, target._storage.buf,
             *_weights(weight, smooth), norms._storage.buf, _fresh(g)._storage.buf, weights._storage.buf,
             out._storage.buf,
         ),
@@ -241,12 +241,12 @@ def rows_backward(
 
 def _fresh(x: Any) -> Any:
     """Return a dense Array at offset 0, which these kernels expect."""
-    if x.layout.contiguous and x.layout.offset == 0:
+    if x.lay.contiguous and x.lay.offset == 0:
         return x
     out = empty(x.shape, x.dtype, x.device)
     n = x.dtype.itemsize
-    if x.layout.contiguous and x.layout.numel:
-        x.device.context.copy_bytes(x._storage.buf, out._storage.buf, x.layout.offset * n, 0, x.layout.numel * n)
+    if x.lay.contiguous and x.lay.numel:
+        x.device.context.copy_bytes(x._storage.buf, out._storage.buf, x.lay.offset * n, 0, x.lay.numel * n)
         return out
     return dense(x)
 
@@ -280,7 +280,7 @@ class Nll(Op):
     def forward(cls, c: Any, x: Any, target: Any, weight: Any, ignore: int, reduction: str, smooth: float) -> Any:
         c.options, c.flat = (ignore, reduction, smooth), not cls.softmax
         if x.device.type == "cpu":
-            logp = softmax_on_host(x, 1 if x.layout.ndim > 1 else 0, True) if cls.softmax else x
+            logp = softmax_on_host(x, 1 if x.lay.ndim > 1 else 0, True) if cls.softmax else x
             a, t = host_compute(logp), host(target).astype(np.int64)
             if a.ndim == 1:
                 a, t = a[None], t[None]
@@ -288,7 +288,7 @@ class Nll(Op):
             loss, heavy = _host_forward(a, t, w, ignore, smooth)
             total = heavy.sum()
             with np.errstate(all="ignore"):
-                value = {"none": loss.reshape(target.layout.shape), "sum": loss.sum(), "mean": loss.sum() / total}[
+                value = {"none": loss.reshape(target.lay.shape), "sum": loss.sum(), "mean": loss.sum() / total}[
                     reduction
                 ]
             weights = from_host(np.asarray([total]), compute_dtype(x.dtype), x.device)
@@ -301,7 +301,7 @@ class Nll(Op):
             out, weights, norms = rows_forward(dense(x), target, weight, ignore, reduction, smooth, cls.site)
             c.save(x, norms, target, weight, weights)
             return out
-        logp = _fresh(run(x, 1 if x.layout.ndim > 1 else 0, True) if cls.softmax else x)
+        logp = _fresh(run(x, 1 if x.lay.ndim > 1 else 0, True) if cls.softmax else x)
         out, weights = forward(logp, target, weight, ignore, reduction, smooth, site=cls.site)
         c.save(x if cls.softmax else None, logp, target, weight, weights)
         return out
@@ -334,7 +334,7 @@ def _composed(
     softmax: bool,
 ) -> Any:
     """Return the same gradient from differentiable functions; x are scores (``softmax``) or log-probabilities."""
-    shape = x.layout.shape
+    shape = x.lay.shape
     axis = 1 if len(shape) > 1 else 0
     classes = shape[axis]
     line = [1] * len(shape)

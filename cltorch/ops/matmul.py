@@ -12,12 +12,12 @@ from cltorch.ops.op import Op
 
 
 def _sum_to(m: Any, g: Any, shape: Any) -> Any:
-    return g if g.layout.shape == shape else m.sum_to_size(g, shape)
+    return g if g.lay.shape == shape else m.sum_to_size(g, shape)
 
 
 def _flat(m: Any, x: Any) -> Any:
     """Return a tensor of at least two dimensions as one matrix of its rows."""
-    return x if x.layout.ndim == 2 else m.reshape(x, (math.prod(x.layout.shape[:-1]), x.layout.shape[-1]))
+    return x if x.lay.ndim == 2 else m.reshape(x, (math.prod(x.lay.shape[:-1]), x.lay.shape[-1]))
 
 
 def _conj(m: Any, *saved: Any) -> list[Any]:
@@ -35,7 +35,7 @@ class Matmul(Op):
     @staticmethod
     def forward(c: Any, a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Any:
         c.save(a if c.needs[1] else None, b if c.needs[0] else None)
-        c.flags, c.shapes = (transpose_a, transpose_b), (a.layout.shape, b.layout.shape)
+        c.flags, c.shapes = (transpose_a, transpose_b), (a.lay.shape, b.lay.shape)
         return product(a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
     @staticmethod
@@ -78,7 +78,7 @@ class Addmm(Op):
     @staticmethod
     def forward(c: Any, input: Any, a: Any, b: Any, beta: float, alpha: float) -> Any:
         c.save(a if c.needs[2] else None, b if c.needs[1] else None)
-        c.shape, c.beta, c.alpha = input.layout.shape, beta, alpha
+        c.shape, c.beta, c.alpha = input.lay.shape, beta, alpha
         return product(a, b, input, alpha, beta)
 
     @staticmethod
@@ -115,10 +115,10 @@ class Linear(Op):
     @staticmethod
     def forward(c: Any, x: Any, weight: Any, bias: Any) -> Any:
         c.save(x if c.needs[1] else None, weight if c.needs[0] else None)
-        if x.layout.ndim > 1:
+        if x.lay.ndim > 1:
             return product(x, weight, bias, transpose_b=True)
-        row = product(view(x, x.layout.unsqueeze(0)), weight, bias, transpose_b=True)
-        return view(row, Layout.of(row.layout.shape[1:]))
+        row = product(view(x, x.lay.unsqueeze(0)), weight, bias, transpose_b=True)
+        return view(row, Layout.of(row.lay.shape[1:]))
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -164,8 +164,8 @@ class Mv(Op):
     @staticmethod
     def forward(c: Any, a: Any, x: Any) -> Any:
         c.save(a if c.needs[1] else None, x if c.needs[0] else None)
-        y = product(a, view(x, x.layout.unsqueeze(1)))
-        return view(y, Layout.of(y.layout.shape[:1]))
+        y = product(a, view(x, x.lay.unsqueeze(1)))
+        return view(y, Layout.of(y.lay.shape[:1]))
 
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
@@ -183,7 +183,7 @@ class Dot(Op):
     @staticmethod
     def forward(c: Any, x: Any, y: Any) -> Any:
         c.save(x if c.needs[1] else None, y if c.needs[0] else None)
-        r = product(view(x, x.layout.unsqueeze(0)), view(y, y.layout.unsqueeze(1)))
+        r = product(view(x, x.lay.unsqueeze(0)), view(y, y.lay.unsqueeze(1)))
         return view(r, Layout.of(()))
 
     @staticmethod

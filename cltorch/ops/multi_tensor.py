@@ -84,7 +84,7 @@ def compute_in(row: Sequence[Any]) -> dtype:
 
 def _check(row: Sequence[Any], written: Sequence[int]) -> None:
     for x in row:
-        if x.layout.shape != row[0].layout.shape:
+        if x.lay.shape != row[0].lay.shape:
             raise RuntimeError(
                 f"tensors that are updated together have different shapes: {list(row[0].shape)} and {list(x.shape)}"
             )
@@ -133,7 +133,7 @@ def _on_device(
         for x in row:
             if x._storage.device is not context.device:
                 _refuse_devices(row)
-            lay = x.layout
+            lay = x.lay
             geometry += (lay.key, lay.offset, x.dtype)
     key = tuple(geometry)
     plan = context.ready.get(key)
@@ -143,7 +143,7 @@ def _on_device(
         context.ready[key] = plan
     given: list[Any] = list(numbers)
     for x in (*scalars, *per_row):
-        given += (x._storage.buf, x.layout.offset)
+        given += (x._storage.buf, x.lay.offset)
     if shared:
         same = [rows[0][k]._storage.buf for k in shared]
         own = [k for k in range(len(rows[0])) if k not in shared]
@@ -156,7 +156,7 @@ def _on_device(
         kernel.launch(global_size, local_size, (plan.table.buf, first, *buffers, *given))
     for i in plan.alone:
         row = rows[i]
-        ones = [view(x, Layout((), (), x.layout.offset + i)) for x in per_row]
+        ones = [view(x, Layout((), (), x.lay.offset + i)) for x in per_row]
         run_into(
             _with_scalars(formula, len(row), len(scalars) + len(ones)), compute_in(row), [*row, *scalars, *ones],
             numbers, [row[k] for k in written],
@@ -194,12 +194,12 @@ def _plan(
     walks: dict[int, list[int]] = {}
     for i, row in enumerate(rows):
         _check(row, written)
-        if row[0].layout.numel == 0:
+        if row[0].lay.numel == 0:
             continue
         types = tuple(x.dtype for x in row)
-        if is_run([x.layout for x in row]):
+        if is_run([x.lay for x in row]):
             groups.setdefault((types, False), []).append(i)
-        elif (walk := _walk([x.layout for x in row])) is not None:
+        elif (walk := _walk([x.lay for x in row])) is not None:
             walks[i] = walk
             groups.setdefault((types, True), []).append(i)
         else:
@@ -220,8 +220,8 @@ def _plan(
             part = members[start : start + step]
             table: list[list[int]] = []
             for at_slot, i in enumerate(part):
-                n, slot = rows[i][0].layout.numel, at_slot if free else 0
-                offsets = [x.layout.offset for x in rows[i]]
+                n, slot = rows[i][0].lay.numel, at_slot if free else 0
+                offsets = [x.lay.offset for x in rows[i]]
                 if strided:
                     table += [[slot, min(grain, n - at), i, at, *walks[i], *offsets] for at in range(0, n, grain)]
                 else:
@@ -294,9 +294,9 @@ def _on_host(formula: Formula, written: Sequence[int], row: Sequence[Any], numbe
         _refuse_devices(row)
     _check(row, written)
     wide = compute_in(row).wide
-    n = row[0].layout.numel
-    if is_run([x.layout for x in row]):
-        arrays = [host(view(x, Layout((n,), (1,), x.layout.offset))) for x in row]
+    n = row[0].lay.numel
+    if is_run([x.lay for x in row]):
+        arrays = [host(view(x, Layout((n,), (1,), x.lay.offset))) for x in row]
         blocks: list[Any] = [slice(at, at + _BLOCK) for at in range(0, n, _BLOCK)]
     else:
         arrays, blocks = [host(x) for x in row], [...]

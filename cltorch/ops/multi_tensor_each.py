@@ -50,10 +50,10 @@ def each_in_place(name: str, lists: Sequence[Sequence[Any]], numbers: Sequence[f
     rows = list(zip(*lists, strict=True))
     for row in rows:
         first = row[0]
-        t, shape, device = first.dtype, first.layout.shape, first._storage.device
+        t, shape, device = first.dtype, first.lay.shape, first._storage.device
         if device.type == "cpu" or not t.is_floating_point or t.rare:
             return False
-        if any(x.dtype is not t or x.layout.shape != shape or x._storage.device is not device for x in row[1:]):
+        if any(x.dtype is not t or x.lay.shape != shape or x._storage.device is not device for x in row[1:]):
             return False
     if not _apart(rows):
         return False
@@ -63,7 +63,7 @@ def each_in_place(name: str, lists: Sequence[Sequence[Any]], numbers: Sequence[f
 
 def _apart(rows: Sequence[Sequence[Any]]) -> bool:
     """Return whether rows can be done at once: no row writes where another one reads or writes."""
-    spans = sorted((id(row[0]._storage), row[0].layout.offset, row[0].layout.extent()) for row in rows)
+    spans = sorted((id(row[0]._storage), row[0].lay.offset, row[0].lay.extent()) for row in rows)
     if any(a[0] == b[0] and b[1] < a[2] for a, b in zip(spans, spans[1:], strict=False)):
         return False
     written = {span[0] for span in spans}

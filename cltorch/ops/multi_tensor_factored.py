@@ -67,8 +67,8 @@ def _on_device(
     context: Any, rows: Sequence[Any], out: Any, places: Sequence[int], weight: float, eps: float, kind: str
 ) -> None:
     key = (
-        "multi_tensor_factored", kind, out.dtype, out.layout.offset, *places,
-        *((x.layout.key, x.layout.offset, x.dtype) for row in rows for x in row),
+        "multi_tensor_factored", kind, out.dtype, out.lay.offset, *places,
+        *((x.lay.key, x.lay.offset, x.dtype) for row in rows for x in row),
     )  # fmt: skip
     plan = context.ready.get(key)
     if plan is None:
@@ -92,7 +92,7 @@ def _plan(context: Any, rows: Sequence[Any], out: Any, places: Sequence[int], ki
     matrices = sums = 0
     groups: dict[tuple[dtype, ...], list[int]] = {}
     for i, row in enumerate(rows):
-        if row[0].layout.numel:
+        if row[0].lay.numel:
             groups.setdefault(tuple(x.dtype for x in row), []).append(i)
     for types, members in groups.items():
         most = _FEW if len(members) <= _FEW else _MOST
@@ -100,7 +100,7 @@ def _plan(context: Any, rows: Sequence[Any], out: Any, places: Sequence[int], ki
             part = members[start : start + most]
             entries: dict[str, list[list[int]]] = {"means": [], "finish": [], "divide": []}
             for slot, i in enumerate(part):
-                found = _entries(slot, rows[i], matrices, sums, out.layout.offset + places[i], _GRAIN.get(kind, 4096))
+                found = _entries(slot, rows[i], matrices, sums, out.lay.offset + places[i], _GRAIN.get(kind, 4096))
                 for mode, more in found[0].items():
                     entries[mode] += more
                 matrices, sums = found[1:]
@@ -123,10 +123,10 @@ def _plan(context: Any, rows: Sequence[Any], out: Any, places: Sequence[int], ki
 
 def _entries(slot: int, row: Sequence[Any], mid: int, part: int, to: int, grain: int) -> Any:
     """Return a tensor's entries of the table by the kernels' modes, and the next places for means and for sums."""
-    lay = row[0].layout
+    lay = row[0].lay
     high, wide = lay.shape[-2:]
     batch = prod(lay.shape[:-2])
-    at, at_row, at_column = (x.layout.offset for x in row)
+    at, at_row, at_column = (x.lay.offset for x in row)
     means, finish, divide = [], [], []
     if high * wide <= _SMALL:
         each = max(1, grain // (high * wide))
@@ -164,7 +164,7 @@ def _entries(slot: int, row: Sequence[Any], mid: int, part: int, to: int, grain:
 # ---- the host ----------------------------------------------------------------------------------------------------
 @silent
 def _on_host(row: Sequence[Any], out: Any, at: int, weight: float, eps: float) -> None:
-    n = row[0].layout.numel
+    n = row[0].lay.numel
     if not n:
         return
     wide = out.dtype.np

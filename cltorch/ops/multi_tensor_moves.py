@@ -43,10 +43,10 @@ def copy_each(targets: Sequence[Any], sources: Sequence[Any]) -> None:
 def arranged(arrays: Sequence[Any], contiguous: bool = False) -> list[Any]:
     """Return Arrays, in place of those that are not one run of memory each (or not contiguous) contiguous copies."""
     found = list(arrays)
-    others = [i for i, x in enumerate(found) if not (x.layout.contiguous if contiguous else is_run([x.layout]))]
+    others = [i for i, x in enumerate(found) if not (x.lay.contiguous if contiguous else is_run([x.lay]))]
     for i in others:
         x = found[i]
-        found[i] = empty(x.layout.shape, x.dtype, x.device)
+        found[i] = empty(x.lay.shape, x.dtype, x.device)
     copy_each([found[i] for i in others], [arrays[i] for i in others])
     return found
 

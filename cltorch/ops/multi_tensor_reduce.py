@@ -55,7 +55,7 @@ def _reduce(what: str, arrays: Sequence[Any], power: float, out: dtype, kind: st
     compute = float64 if any(x.dtype is float64 for x in arrays) else dtypes.float32
     dev = arrays[0].device
     for x in arrays:
-        if not is_run([x.layout]):
+        if not is_run([x.lay]):
             raise RuntimeError("an array that is not one run of memory cannot be reduced with others")
         if x.device is not dev:
             raise two_devices(dev, x.device)
@@ -82,7 +82,7 @@ def _on_device(
 ) -> Any:
     numbers: dict[int, int] = {}
     places = [numbers.setdefault(id(x._storage), len(numbers)) for x in arrays]
-    geometry = ((at, x.layout.key, x.layout.offset, x.dtype) for at, x in zip(places, arrays, strict=True))
+    geometry = ((at, x.lay.key, x.lay.offset, x.dtype) for at, x in zip(places, arrays, strict=True))
     key = ("multi_tensor_reduce", what, kind, out, each, *geometry)
     plan = context.ready.get(key)
     if plan is None:
@@ -117,7 +117,7 @@ def _plan(
     spans = [[0, 0] for _ in arrays]
     launches: list[Any] = []
     for t in dict.fromkeys(x.dtype for x in arrays):
-        chosen = [i for i, x in enumerate(arrays) if x.dtype is t and x.layout.numel]
+        chosen = [i for i, x in enumerate(arrays) if x.dtype is t and x.lay.numel]
         most = _STORAGES if len({places[i] for i in chosen}) <= _STORAGES else _MOST
         kernel = context.kernel(
             "multi_tensor_reduce", "ct_partial", "blb" + LETTER[a] + "b" * most,
@@ -133,7 +133,7 @@ def _plan(
                         continue
                     part.append(i)
                 slot = slots.setdefault(places[i], len(slots))
-                lay = arrays[i].layout
+                lay = arrays[i].lay
                 spans[i] = [len(table), len(table) + -(-lay.numel // grain)]
                 table += [[slot, min(grain, lay.numel - at), lay.offset + at] for at in range(0, lay.numel, grain)]
                 chosen.remove(i)
@@ -156,9 +156,9 @@ def _on_host(what: str, arrays: Sequence[Array], power: float, compute: dtype) -
     values = []
     with np.errstate(all="ignore"):
         for x in arrays:
-            n = x.layout.numel
+            n = x.lay.numel
             if n:
-                a = widened(host(view(x, Layout((n,), (1,), x.layout.offset))), x.dtype, compute.wide)
+                a = widened(host(view(x, Layout((n,), (1,), x.lay.offset))), x.dtype, compute.wide)
                 values.append(float(_part(what, a, power)))
         if what in ("max", "bad"):
             return float(np.max(values, initial=0.0))

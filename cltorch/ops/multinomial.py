@@ -41,7 +41,7 @@ def multinomial(p: Any, samples: int, generator: Generator) -> Any:
     def size(n: int) -> tuple[int]:
         return (-(-n // local) * local,)
 
-    offset = p.layout.offset
+    offset = p.lay.offset
     if rows:
         add(size(rows * segments), (local,), sums._storage, p._storage, offset, rows, categories, segments, SEGMENT)
         shape = (rows, samples, categories, segments, SEGMENT)

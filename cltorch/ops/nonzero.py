@@ -23,7 +23,7 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
     device's kind.
     """
     refuse("nonzero", x.dtype)
-    lay = x.layout
+    lay = x.lay
     if x.device.type == "cpu":
         a = host_compute(x)
         if flat:
@@ -45,12 +45,12 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
     counts = context.alloc(chunks * 8)
     types = {"X": x.dtype.ctype, "xtag": x.dtype.tag, "gpu": gpu, "G": group}
     count = context.kernel("nonzero", "ct_nonzero_count", "llblb", name="nonzero_count", mode="count", ndim=0, **types)
-    count.launch(size, local, (n, chunk, x._storage.buf, x.layout.offset, counts.buf))
+    count.launch(size, local, (n, chunk, x._storage.buf, x.lay.offset, counts.buf))
     found = np.empty(chunks, np.int64)
     context.read(counts.buf, found.view(np.uint8))
     total = int(found.sum())
     out = empty((total,) if flat else (ndim, total), dtypes.int64, x.device)
-    if total and out.layout.numel:
+    if total and out.lay.numel:
         write = context.kernel(
             "nonzero",
             "ct_nonzero_write",
@@ -61,10 +61,10 @@ def nonzero(x: Any, flat: bool = False, variant: str = "") -> Any:
             **types,
         )
         shape = () if not ndim else (total, *lay.shape)
-        write.launch(size, local, (n, chunk, x._storage.buf, x.layout.offset, counts.buf, out._storage.buf, *shape))
+        write.launch(size, local, (n, chunk, x._storage.buf, x.lay.offset, counts.buf, out._storage.buf, *shape))
     return out if flat else _by_dimension(out)
 
 
 def _by_dimension(x: Any) -> Any:
     """Return coordinates, one row for each dimension, as one row for each element."""
-    return view(x, x.layout.transpose(0, 1))
+    return view(x, x.lay.transpose(0, 1))

@@ -125,7 +125,7 @@ class BatchPlan:
         out = empty(x.shape, self.dtype, dev)
         kept = empty((self.channels,), self.acc, dev), empty((self.channels,), self.acc, dev)
         one, two = self.partials()
-        start = (*self.pre, buf, x.layout.offset, one.buf, two.buf)
+        start = (*self.pre, buf, x.lay.offset, one.buf, two.buf)
         if not fixed and not self.fuses:
             self.kernel("stats", False).launch(self.size, self.local, start)
         flags = 0
@@ -133,7 +133,7 @@ class BatchPlan:
         for flag, a in ((WEIGHT, weight), (BIAS, bias), (RUNNING, mean), (RUNNING, var)):
             flags |= 0 if a is None else flag
             # what is absent is not read: any buffer will do
-            operands += (buf, 0) if a is None else (a._storage.buf, a.layout.offset)
+            operands += (buf, 0) if a is None else (a._storage.buf, a.lay.offset)
         stage = "apply" if fixed or not self.fuses else "fused"
         self.kernel(stage, False, fixed).launch(
             self.size,
@@ -150,7 +150,7 @@ class BatchPlan:
         out = empty((self.channels,), self.dtype, x.device)
         one, two = self.partials()
         self.kernel("stats", False).launch(
-            self.size, self.local, (*self.pre, x._storage.buf, x.layout.offset, one.buf, two.buf)
+            self.size, self.local, (*self.pre, x._storage.buf, x.lay.offset, one.buf, two.buf)
         )
         size, local = grid(self.context, self.channels)
         self.kernel("spread", False).launch(
@@ -164,14 +164,14 @@ class BatchPlan:
         """Return the gradients of (x, weight, bias), None for those that are not needed."""
         buf, dev = x._storage.buf, x.device
         one, two = self.partials()
-        start = (*self.pre, buf, x.layout.offset, g._storage.buf, g.layout.offset, mean._storage.buf)
+        start = (*self.pre, buf, x.lay.offset, g._storage.buf, g.lay.offset, mean._storage.buf)
         if not self.fuses:
             self.kernel("stats", True).launch(self.size, self.local, (*start, one.buf, two.buf))
         gx = empty(x.shape, self.dtype, dev) if needs[0] else None
         gw = empty((self.channels,), self.param, dev) if needs[1] else None
         gb = empty((self.channels,), self.param, dev) if needs[2] else None
         flags = (weight is not None) * WEIGHT | (gx is not None) * GX | (gw is not None) * GW | (gb is not None) * GB
-        w = (buf, 0) if weight is None else (weight._storage.buf, weight.layout.offset)
+        w = (buf, 0) if weight is None else (weight._storage.buf, weight.lay.offset)
         self.kernel("fused" if self.fuses else "apply", True, fixed).launch(
             self.size,
             self.local,
@@ -185,7 +185,7 @@ class BatchPlan:
 
 def _plan(x: Any, p: dtype) -> BatchPlan:
     context = x.device.context
-    key = ("batch_norm", x.layout.key, x.dtype, p)
+    key = ("batch_norm", x.lay.key, x.dtype, p)
     plan = context.ready.get(key)
     if plan is None:
         shape = x.shape
@@ -195,7 +195,7 @@ def _plan(x: Any, p: dtype) -> BatchPlan:
 
 def _rows(x: Any) -> Any:
     """Return an Array whose channels come last in memory as the matrix (places, channels) that it is."""
-    lay, channels = x.layout, x.layout.shape[1]
+    lay, channels = x.lay, x.lay.shape[1]
     return Array.new(x._storage, Layout((lay.numel // channels, channels), (channels, 1), lay.offset), x.dtype)
 
 
@@ -223,7 +223,7 @@ class NativeBatchNorm(Op):
         c.options = (training, eps)
         given = x, weight  # a second derivative goes through these, not through dense copies
         p = next((a.dtype for a in (weight, bias, running_mean, running_var) if a is not None), x.dtype)
-        if x.layout.numel == 0:
+        if x.lay.numel == 0:
             acc = compute_dtype(x.dtype)
             found = (empty(x.shape, x.dtype, x.device), *(empty((x.shape[1],), acc, x.device) for _ in range(2)))
         elif x.device.type == "cpu":
@@ -231,7 +231,7 @@ class NativeBatchNorm(Op):
             found = _laid(found[0], x), *found[1:]
         else:
             check_dtype(x.dtype, x.device)
-            format = format_of(x.layout)
+            format = format_of(x.lay)
             rows = x = dense(x) if format is None else x
             if format is not None:
                 rows = _rows(x)
@@ -239,7 +239,7 @@ class NativeBatchNorm(Op):
             running = tuple(None if a is None else dense(a) for a in (running_mean, running_var))
             found = _plan(rows, p).forward(rows, weight, bias, running[0], running[1], not training, momentum, eps)
             if format is not None:
-                found = Array.new(found[0]._storage, format.lay(x.layout.shape), x.dtype), *found[1:]
+                found = Array.new(found[0]._storage, format.lay(x.lay.shape), x.dtype), *found[1:]
             if training:
                 for a, b in zip((running_mean, running_var), running, strict=True):
                     if b is not a:
@@ -256,7 +256,7 @@ class NativeBatchNorm(Op):
     def vjp(m: Any, c: Any, g: Any, *unused: Any) -> Any:
         x, weight, mean, rstd = c.saved
         training, eps = c.options
-        if x.layout.numel == 0:
+        if x.lay.numel == 0:
             zero = m.zeros(x.shape[1], dtype=c.param, device=x.device)
             found = m.zeros_like(x), zero, zero
         elif m.is_grad_enabled():
@@ -265,22 +265,22 @@ class NativeBatchNorm(Op):
             found = norm_host.batch_norm_backward(g, x, weight, mean, rstd, training, c.param)
             found = _laid(found[0], x), *found[1:]
         else:
-            format = format_of(x.layout)
+            format = format_of(x.lay)
             weight = None if weight is None else dense(weight)
             if format is None:
                 x = dense(x)
                 found = _plan(x, c.param).backward(dense(g), x, weight, mean, rstd, not training, c.needs)
             else:
-                rows, g = _rows(x), _rows(g if format_of(g.layout) is format else laid_as(dense(g), x))
+                rows, g = _rows(x), _rows(g if format_of(g.lay) is format else laid_as(dense(g), x))
                 found = _plan(rows, c.param).backward(g, rows, weight, mean, rstd, not training, c.needs)
                 if found[0] is not None:
-                    found = Array.new(found[0]._storage, format.lay(x.layout.shape), x.dtype), *found[1:]
+                    found = Array.new(found[0]._storage, format.lay(x.lay.shape), x.dtype), *found[1:]
         return (*(a if need else None for a, need in zip(found, c.needs, strict=False)), *(None,) * 5)
 
 
 def _laid(out: Any, x: Any) -> Any:
     """Return a dense result in the format of an image, also where its strides fit another order as well."""
-    format = format_of(x.layout)
+    format = format_of(x.lay)
     return laid_as(out, x) if format is None else copied_in(format, out)
 
 
@@ -288,8 +288,8 @@ def _composed(
     m: Any, g: Any, x: Any, weight: Any, mean: Any, rstd: Any, training: bool, eps: float, p: dtype
 ) -> tuple[Any, Any, Any]:
     """Return the gradients from differentiable functions."""
-    dims = [0, *range(2, x.layout.ndim)]
-    line = [1] * x.layout.ndim
+    dims = [0, *range(2, x.lay.ndim)]
+    line = [1] * x.lay.ndim
     line[1] = x.shape[1]
     acc = compute_dtype(x.dtype)
     wide, gw = m.to(x, acc), m.to(g, acc)

@@ -95,12 +95,12 @@ class RowsPlan:
         rstd = empty((self.rows.rows,), self.acc, dev)
         mean = rstd if self.rows.rms else empty((self.rows.rows,), self.acc, dev)
         # what is absent is not read: any buffer will do
-        w, b = ((buf, 0) if a is None else (a._storage.buf, a.layout.offset) for a in (weight, bias))
+        w, b = ((buf, 0) if a is None else (a._storage.buf, a.lay.offset) for a in (weight, bias))
         self.kernel("forward", weight is not None, bias is not None, False).launch(
             self.size,
             self.local,
             (
-                *self.pre, eps, buf, x.layout.offset, *w, *b, mean._storage.buf, rstd._storage.buf, out._storage.buf
+                *self.pre, eps, buf, x.lay.offset, *w, *b, mean._storage.buf, rstd._storage.buf, out._storage.buf
             ),
         )  # fmt: skip
         return out, mean, rstd
@@ -118,12 +118,12 @@ class RowsPlan:
         if partial and not self.gpu:
             one, two = (self.context.alloc(parts * entries * self.acc.itemsize) for _ in range(2))
             sums = one.buf, two.buf
-        offset = (buf, 0) if weight is None else (weight._storage.buf, weight.layout.offset)
+        offset = (buf, 0) if weight is None else (weight._storage.buf, weight.lay.offset)
         self.kernel("backward", weight is not None, False, bool(sums)).launch(
             self.size,
             self.local,
             (
-                *self.pre, 0.0, buf, x.layout.offset, g._storage.buf, g.layout.offset, *offset, mean._storage.buf,
+                *self.pre, 0.0, buf, x.lay.offset, g._storage.buf, g.lay.offset, *offset, mean._storage.buf,
                 rstd._storage.buf, gx._storage.buf, *sums,
             ),
         )  # fmt: skip
@@ -138,7 +138,7 @@ class RowsPlan:
                 plan.size,
                 plan.local,
                 (
-                    *plan.pre, buf, x.layout.offset, g._storage.buf, g.layout.offset, mean._storage.buf,
+                    *plan.pre, buf, x.lay.offset, g._storage.buf, g.lay.offset, mean._storage.buf,
                     rstd._storage.buf, w.channels, two.buf, one.buf,
                 ),
             )  # fmt: skip
@@ -178,7 +178,7 @@ class NormRows(Op):
         p = next((a.dtype for a in (weight, bias) if a is not None), x.dtype)
         c.param = p
         given = x, weight  # a second derivative goes through these, not through dense copies
-        if x.layout.numel == 0:
+        if x.lay.numel == 0:
             acc = compute_dtype(x.dtype)
             found = (empty(x.shape, x.dtype, x.device), *(empty((w.rows,), acc, x.device) for _ in range(2)))
         elif x.device.type == "cpu":
@@ -196,7 +196,7 @@ class NormRows(Op):
     def vjp(m: Any, c: Any, g: Any, *unused: Any) -> Any:
         x, weight, mean, rstd = c.saved
         w = c.rows
-        if x.layout.numel == 0:
+        if x.lay.numel == 0:
             zero = m.zeros(w.groups * w.channels, dtype=c.param, device=x.device)
             found = m.zeros_like(x), zero, zero
         elif m.is_grad_enabled():
@@ -248,7 +248,7 @@ class NativeGroupNorm(NormRows):
 
     @staticmethod
     def forward(c: Any, x: Any, weight: Any, bias: Any, w: Rows, eps: float) -> Any:
-        c.format = suggested(x.layout)
+        c.format = suggested(x.lay)
         found = NormRows.forward(c, x, weight, bias, w, eps)
         return laid_as(found[0], x), *found[1:]
 

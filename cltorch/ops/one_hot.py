@@ -16,14 +16,14 @@ def one_hot(x: Any, classes: int, variant: str = "") -> Any:
 
     ``variant`` ("cpu", "gpu") overrides the device's kind.
     """
-    shape = x.layout.shape
+    shape = x.lay.shape
     out = empty((*shape, classes), dtypes.int64, x.device)
-    x, context, n = dense(x), x.device.context, x.layout.numel
+    x, context, n = dense(x), x.device.context, x.lay.numel
     if not n:
         return out
     gpu = (variant or context.caps.kind) != "cpu"
     size, local, per_item = by_rows(context, gpu, n, n * classes)
     kernel = context.kernel("one_hot", "ct_one_hot", "illlblbe", gpu=gpu)
     site = faults.site("one_hot", (len(shape),))
-    kernel.launch(size, local, (site, n, classes, per_item, x._storage.buf, x.layout.offset, out._storage.buf))
+    kernel.launch(size, local, (site, n, classes, per_item, x._storage.buf, x.lay.offset, out._storage.buf))
     return out

@@ -10,7 +10,7 @@ from cltorch.ops.array import Array
 
 def check_overlap(out: Any, operands: Sequence[Any]) -> None:
     """Raise RuntimeError where writing ``out`` would change an operand halfway through."""
-    if out.layout.overlaps():
+    if out.lay.overlaps():
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
             "Please clone() the tensor before performing the operation."
@@ -22,7 +22,7 @@ def check_meeting(out: Any, operands: Sequence[Any]) -> None:
     """Raise RuntimeError where ``out``, whose elements lie apart, shares memory with an operand laid out otherwise."""
     for x in operands:
         if x is not out and isinstance(x, Array) and _meet(out, x):
-            if x.layout.offset != out.layout.offset or x.layout.key != out.layout.key:
+            if x.lay.offset != out.lay.offset or x.lay.key != out.lay.key:
                 raise RuntimeError(_MEET)
 
 
@@ -46,10 +46,10 @@ def _meet(a: Any, b: Any) -> bool:
     """Return whether two Arrays have bytes in common; False, as in PyTorch, where strides make that hard to say."""
     return (
         same_bytes(a._storage, b._storage)
-        and a.layout.packed()
-        and b.layout.packed()
-        and b.layout.offset < a.layout.extent()
-        and a.layout.offset < b.layout.extent()
+        and a.lay.packed()
+        and b.lay.packed()
+        and b.lay.offset < a.lay.extent()
+        and a.lay.offset < b.lay.extent()
     )
 
 

@@ -85,8 +85,8 @@ def _around_complex(x: Any, shape: Sequence[int], pads: Pads, value: complex, ki
     out = empty(padded_shape(shape, pads), x.dtype, x.device)
     source, target = as_real(x), as_real(out)
     for i, part in enumerate((value.real, value.imag)):
-        padded = run(view(source, source.layout.select(-1, i)), shape, pads, "constant", part, False, kind)
-        copy_into(view(target, target.layout.select(-1, i)), padded)
+        padded = run(view(source, source.lay.select(-1, i)), shape, pads, "constant", part, False, kind)
+        copy_into(view(target, target.lay.select(-1, i)), padded)
     return out
 
 
@@ -98,10 +98,10 @@ def run(x: Any, shape: Sequence[int], pads: Pads, mode: str, value: Any, adjoint
         if value and not adjoint:
             return _around_complex(x, shape, pads, complex(value), kind)
         both = run(as_real(x), (*shape, 2), (*pads, (0, 0)), mode, 0, adjoint, kind)
-        return Array.new(both._storage, Layout.of(both.layout.shape[:-1]), t)
+        return Array.new(both._storage, Layout.of(both.lay.shape[:-1]), t)
     x = dense(x)
     out = empty(shape if adjoint else padded_shape(shape, pads), t, x.device)
-    if out.layout.numel == 0:
+    if out.lay.numel == 0:
         return out
     context = x.device.context
     key = ("pad", t, shape, pads, mode, adjoint, kind)
@@ -110,7 +110,7 @@ def run(x: Any, shape: Sequence[int], pads: Pads, mode: str, value: Any, adjoint
         found = context.ready[key] = plan(context, t, tuple(shape), pads, mode, adjoint, kind or context.caps.kind)
     kernel, size, group, count, per_item, sizes = found
     bits = int(cast_host(np.asarray(value), t).reshape(1).view(_COPIED[t.itemsize][1])[0]) if value else 0
-    kernel.launch(size, group, (count, per_item, x._storage.buf, x.layout.offset, out._storage.buf, bits, *sizes))
+    kernel.launch(size, group, (count, per_item, x._storage.buf, x.lay.offset, out._storage.buf, bits, *sizes))
     return out
 
 
@@ -156,7 +156,7 @@ def _host_adjoint(g: Any, shape: Sequence[int], pads: Pads, mode: str) -> Any:
 def _padded(x: Any, pads: Pads, mode: str, value: Any) -> Any:
     if x.device.type == "cpu":
         return _host_pad(x, pads, mode, value)
-    return run(x, x.layout.shape, pads, mode, value, False)
+    return run(x, x.lay.shape, pads, mode, value, False)
 
 
 def _summed(g: Any, shape: Sequence[int], pads: Pads, mode: str) -> Any:
@@ -173,9 +173,9 @@ class Pad(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, pads: Pads, mode: str, value: Any) -> Any:
-        c.shape, c.pads, c.mode = x.layout.shape, pads, mode
+        c.shape, c.pads, c.mode = x.lay.shape, pads, mode
         c.flat = mode in ("reflect", "replicate")
-        c.format = None if mode == "circular" else suggested(x.layout)  # which PyTorch's does not keep
+        c.format = None if mode == "circular" else suggested(x.lay)  # which PyTorch's does not keep
         if c.format is not None:
             return turned_back(_padded(turned(x), (pads[0], *pads[2:], pads[1]), mode, value))
         return _padded(x, pads, mode, value)
@@ -198,7 +198,7 @@ class PadAdjoint(Op):
     @staticmethod
     def forward(c: Any, g: Any, shape: Sequence[int], pads: Pads, mode: str) -> Any:
         c.pads, c.mode = pads, mode
-        if mode != "circular" and suggested(g.layout) is not None:
+        if mode != "circular" and suggested(g.lay) is not None:
             shape, pads = (shape[0], *shape[2:], shape[1]), (pads[0], *pads[2:], pads[1])
             return turned_back(_summed(turned(g), shape, pads, mode))
         return _summed(g, shape, pads, mode)

@@ -26,10 +26,10 @@ def pick(what: str, x: Any, dim: int, k: int = 0) -> tuple[Any, Any]:
     NANMEDIAN the same without counting NaN; MODE the smallest of the most frequent, at its last position.
     """
     values, indices = sort(x, dim, False)
-    shape = kept_shape(x.layout.shape, (dim,), False)
-    if not x.layout.ndim:
+    shape = kept_shape(x.lay.shape, (dim,), False)
+    if not x.lay.ndim:
         return values, indices
-    n = x.layout.shape[dim]
+    n = x.lay.shape[dim]
     if what == KTH or (what != MODE and not x.dtype.is_floating_point):
         what, k = KTH, k if what == KTH else (n - 1) // 2
         if x.device.type == "cpu":
@@ -37,7 +37,7 @@ def pick(what: str, x: Any, dim: int, k: int = 0) -> tuple[Any, Any]:
     if x.device.type == "cpu":
         return _host(what, values, indices, dim)
     picked, positions = empty(shape, x.dtype, x.device), empty(shape, dtypes.int64, x.device)
-    count = picked.layout.numel
+    count = picked.lay.numel
     if count:
         context = x.device.context
         kernel = context.kernel(
@@ -46,15 +46,15 @@ def pick(what: str, x: Any, dim: int, k: int = 0) -> tuple[Any, Any]:
         size, local, per_item = lines(context, count, n if what == MODE else 32)
         kernel.launch(
             size, local,
-            (count, n, math.prod(x.layout.shape[dim + 1 :]), per_item, k, values._storage.buf, indices._storage.buf,
+            (count, n, math.prod(x.lay.shape[dim + 1 :]), per_item, k, values._storage.buf, indices._storage.buf,
              picked._storage.buf, positions._storage.buf),
         )  # fmt: skip
     return picked, positions
 
 
 def _select(x: Any, dim: int, at: int) -> Any:
-    part = view(x, x.layout.select(dim, at))
-    out = empty(part.layout.shape, x.dtype, x.device)
+    part = view(x, x.lay.select(dim, at))
+    out = empty(part.lay.shape, x.dtype, x.device)
     copy_into(out, part)
     return out
 
@@ -87,9 +87,9 @@ class Pick(Op):
     @staticmethod
     def forward(c: Any, x: Any, what: str, dim: int, k: int, keepdim: bool, shared: bool = False) -> Any:
         values, indices = pick(what, x, dim, k)
-        c.dim, c.keepdim, c.shape, c.shared = dim, keepdim, x.layout.shape, shared
+        c.dim, c.keepdim, c.shape, c.shared = dim, keepdim, x.lay.shape, shared
         if keepdim:
-            lay = Layout.of(kept_shape(x.layout.shape, (dim,), True))
+            lay = Layout.of(kept_shape(x.lay.shape, (dim,), True))
             values, indices = (Array.new(found._storage, lay, found.dtype) for found in (values, indices))
         c.save(*((x, values) if shared else (indices,)))
         c.non_differentiable(indices)

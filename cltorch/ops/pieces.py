@@ -31,8 +31,8 @@ def assemble(
     """
     if t.few and all(x.dtype is t for x in sources):  # by kernels that there are for other dtypes too
         raw = BITS[t.itemsize]
-        found = assemble(key, build, [Array.new(x._storage, x.layout, raw) for x in sources], raw, dev, blank)
-        return Array.new(found._storage, found.layout, t)
+        found = assemble(key, build, [Array.new(x._storage, x.lay, raw) for x in sources], raw, dev, blank)
+        return Array.new(found._storage, found.lay, t)
     if dev.type == "cpu":
         shape, pieces = build()
         result = empty(shape, t, dev)
@@ -44,7 +44,7 @@ def assemble(
     context = dev.context
     if t.is_complex or any(x.dtype.is_complex for x in sources):
         return _complex_pieces(build(), sources, t, dev, blank)
-    full = (key, t, *[(x.layout.key, x.dtype) for x in sources])
+    full = (key, t, *[(x.lay.key, x.dtype) for x in sources])
     plan = context.ready.get(full)
     if plan is None:
         plan = context.ready[full] = _plan(context, build(), sources, t)
@@ -55,7 +55,7 @@ def assemble(
         context.fill_bytes(buf, _ZERO, 0, layout.numel * t.itemsize)
     for i, kernel, size, local, leading, to, shift in steps:
         x = sources[i]
-        kernel.launch(size, local, (*leading, buf, x._storage.buf, to, x.layout.offset + shift))
+        kernel.launch(size, local, (*leading, buf, x._storage.buf, to, x.lay.offset + shift))
     return Array.new(out, layout, t)
 
 
@@ -76,5 +76,5 @@ def _plan(context: Any, pieces: Pieces, sources: Sequence[Any], t: dtype) -> Any
     for i, part, place in parts:
         x = sources[i]
         launch = specialise(context, COPY, compute_dtype(x.dtype), [(place, t)], [(part, x.dtype)])
-        steps.append((i, *launch, place.offset, part.offset - x.layout.offset))
+        steps.append((i, *launch, place.offset, part.offset - x.lay.offset))
     return Layout.of(shape), steps

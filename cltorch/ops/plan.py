@@ -40,14 +40,14 @@ _COPIED = 32768  # as GRAIN, where each is only written
 class Plan:
     """A kernel with everything about its launch that the operands' geometry decides."""
 
-    __slots__ = ("kernel", "global_size", "local_size", "pre", "layout", "dtype", "nbytes", "context")
+    __slots__ = ("kernel", "global_size", "local_size", "pre", "lay", "dtype", "nbytes", "context")
 
     def __init__(self, context: Any, launch: tuple[Any, Any, Any, Any], layout: Layout, t: dtype) -> None:
         """Take what ``specialise`` returns of a formula with one result of this layout and dtype."""
         self.context = context
         self.kernel, self.global_size, self.local_size, pre = launch
         self.pre = tuple(pre)
-        self.layout, self.dtype, self.nbytes = layout, t, layout.numel * t.itemsize
+        self.lay, self.dtype, self.nbytes = layout, t, layout.numel * t.itemsize
 
     def run(self, operands: Sequence[Any], params: Sequence[Any]) -> Any:
         """Return the result, which a launch fills in; numbers are passed as they are."""
@@ -56,20 +56,20 @@ class Plan:
         x, y = operands[0], operands[-1]
         # without a loop for what is nearly all: one Array, two, or one and a number
         if len(operands) == 1:
-            arguments = storage.buf, x._storage.buf, 0, x.layout.offset
+            arguments = storage.buf, x._storage.buf, 0, x.lay.offset
         elif len(operands) == 2 and isinstance(x, Array):
             if isinstance(y, Array):
-                arguments = storage.buf, x._storage.buf, y._storage.buf, 0, x.layout.offset, y.layout.offset
+                arguments = storage.buf, x._storage.buf, y._storage.buf, 0, x.lay.offset, y.lay.offset
             else:
-                arguments = storage.buf, x._storage.buf, 0, x.layout.offset, y
+                arguments = storage.buf, x._storage.buf, 0, x.lay.offset, y
         else:
             arrays = [x for x in operands if isinstance(x, Array)]
             arguments = (
-                storage.buf, *[x._storage.buf for x in arrays], 0, *[x.layout.offset for x in arrays],
+                storage.buf, *[x._storage.buf for x in arrays], 0, *[x.lay.offset for x in arrays],
                 *[x for x in operands if not isinstance(x, Array)],
             )  # fmt: skip
         self.kernel.launch(self.global_size, self.local_size, (*self.pre, *arguments, *params))
-        return Array.new(storage, self.layout, self.dtype)
+        return Array.new(storage, self.lay, self.dtype)
 
 
 def output_layout(shape: Sequence[int], layouts: Sequence[Layout]) -> Layout:

@@ -140,13 +140,13 @@ class Pointwise(RowTypes):
         if self.arity == 2 and isinstance(x, Array):
             dev, y = x._storage.device, operands[1]
             if not isinstance(y, Array):
-                key = (self, x.layout.key, x.dtype, y.__class__)
+                key = (self, x.lay.key, x.dtype, y.__class__)
             elif y._storage.device is dev:
-                key = (self, x.layout.key, x.dtype, y.layout.key, y.dtype)
+                key = (self, x.lay.key, x.dtype, y.lay.key, y.dtype)
             else:
                 key = None
         elif self.arity == 1:
-            dev, key = x._storage.device, (self, x.layout.key, x.dtype)
+            dev, key = x._storage.device, (self, x.lay.key, x.dtype)
         else:
             dev, key = self._key(operands)
         plan = (HOST_READY if dev is CPU else dev.context.ready).get(key)
@@ -162,7 +162,7 @@ class Pointwise(RowTypes):
                 if here is not dev and dev is not None:
                     return dev, None
                 dev = here
-                key += (x.layout.key, x.dtype)
+                key += (x.lay.key, x.dtype)
             else:
                 key.append(x.__class__)
         return dev, tuple(key)
@@ -185,13 +185,13 @@ class Pointwise(RowTypes):
                 or (compute.is_floating_point and isinstance(p, int))
                 for p in (*params, *(x for x in operands if not isinstance(x, Array)))
             )
-            if key is None or not plain or not out.layout.numel or compute.is_complex or not _fits(operands, compute):
+            if key is None or not plain or not out.lay.numel or compute.is_complex or not _fits(operands, compute):
                 return out
             found = specialise(
-                dev.context, self.formula, compute, [(out.layout, out_dtype)],
-                [(x.layout, x.dtype) if isinstance(x, Array) else None for x in operands],
+                dev.context, self.formula, compute, [(out.lay, out_dtype)],
+                [(x.lay, x.dtype) if isinstance(x, Array) else None for x in operands],
             )  # fmt: skip
-            plan = Plan(dev.context, found, out.layout, out_dtype)
+            plan = Plan(dev.context, found, out.lay, out_dtype)
         if key is not None:
             ready[key] = plan
             if compute.is_floating_point and not any(isinstance(x, Array) and x.dtype.family == "f" for x in operands):
@@ -209,7 +209,7 @@ class Pointwise(RowTypes):
         # what has been checked once for these layouts and dtypes need not be checked again, but for the memory
         dev, key = self._key(operands)
         if key is not None and dev is out._storage.device:
-            key = ("into", out.layout.key, out.dtype, *key)
+            key = ("into", out.lay.key, out.dtype, *key)
             ready = HOST_READY if dev is CPU else dev.context.ready
             write = ready.get(key)
             if write is not None:
@@ -235,7 +235,7 @@ class Pointwise(RowTypes):
             return
         if dev is CPU:
             ready[key] = host_planned(self.formula, compute, operands, (out.dtype,), shape).into
-        elif out.layout.numel and not (compute.is_complex or out.dtype.is_complex):
+        elif out.lay.numel and not (compute.is_complex or out.dtype.is_complex):
             ready[key] = partial(enqueue, planned(self.formula, compute, operands, (out,)), compute)
 
     # ---- backward --------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from cltorch.ops.strided import copy_into
 
 
 def _plan(context: Any, name: str, w: Windows, x: Any, *options: Any) -> Plan:
-    key = ("pool", name, w, x.layout.key, x.dtype, *options)
+    key = ("pool", name, w, x.lay.key, x.dtype, *options)
     plan = context.ready.get(key)
     if plan is None:
         plan = context.ready[key] = make_plan(context, name, w, x.shape[: -w.ndim], x.dtype, *options)
@@ -29,7 +29,7 @@ def _plan(context: Any, name: str, w: Windows, x: Any, *options: Any) -> Plan:
 
 
 def _new(plan: Plan, context: Any) -> Any:
-    return Array.new(context.alloc(plan.layout.numel * plan.dtype.itemsize), plan.layout, plan.dtype)
+    return Array.new(context.alloc(plan.lay.numel * plan.dtype.itemsize), plan.lay, plan.dtype)
 
 
 class MaxPool(Op):
@@ -39,7 +39,7 @@ class MaxPool(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, w: Windows, indices: bool) -> Any:
-        c.windows, c.format, c.flat = w, suggested(x.layout), True
+        c.windows, c.format, c.flat = w, suggested(x.lay), True
         if x.device.type == "cpu":
             out, index = pool_host.max_pool(x, w)
         else:
@@ -82,14 +82,14 @@ def max_pool(x: Any, w: Windows, form: str) -> tuple[Any, Any]:
         plan(x, out)
         return out, None
     t = index_dtype(form)
-    index = Array.new(context.alloc(plan.layout.numel * t.itemsize), plan.layout, t)
+    index = Array.new(context.alloc(plan.lay.numel * t.itemsize), plan.lay, t)
     plan(x, out, (index._storage.buf,))
     return out, index
 
 
 def _index_of(index: Any) -> tuple[str, Any]:
     # an index that a caller handed in may lie anywhere; ours is dense and at the start of its buffer
-    if not index.layout.dense:
+    if not index.lay.dense:
         fresh = empty(index.shape, index.dtype, index.device)
         copy_into(fresh, index)
         index = fresh
@@ -152,7 +152,7 @@ class AvgPool(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, w: Windows, include_pad: bool, override: int) -> Any:
-        c.options, c.format, c.flat = (w, include_pad, override), suggested(x.layout), True
+        c.options, c.format, c.flat = (w, include_pad, override), suggested(x.lay), True
         pool = pool_host.avg_pool if x.device.type == "cpu" else _averages
         return laid_as(pool(x, w, include_pad, override), x)
 

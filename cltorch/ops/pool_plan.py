@@ -20,18 +20,18 @@ _GRAIN = 4096  # elements below which another work-item on a CPU device costs mo
 class Plan:
     """A launch of a pooling kernel for one geometry; ``table`` keeps the buffer that the arguments name alive."""
 
-    __slots__ = ("kernel", "global_size", "local_size", "pre", "table", "layout", "dtype")
+    __slots__ = ("kernel", "global_size", "local_size", "pre", "table", "lay", "dtype")
 
     def __init__(self, kernel: Any, sizes: Any, pre: Any, table: Any, layout: Layout, t: dtype) -> None:
         self.kernel, (self.global_size, self.local_size), self.pre = kernel, sizes, pre
-        self.table, self.layout, self.dtype = table, layout, t
+        self.table, self.lay, self.dtype = table, layout, t
 
     def __call__(self, x: Any, out: Any, index: tuple[Any, ...] = ()) -> None:
         """Launch with an input Array, an output Array and the index's buffer, if there is one."""
-        if self.layout.numel:
+        if self.lay.numel:
             buf = out._storage.buf
             self.kernel.launch(
-                self.global_size, self.local_size, (*self.pre, x._storage.buf, x.layout.offset, buf, *index)
+                self.global_size, self.local_size, (*self.pre, x._storage.buf, x.lay.offset, buf, *index)
             )
 
 

@@ -35,7 +35,7 @@ def result_type(operands: Sequence[Any]) -> dtype:
     number: dtype | None = None
     for x in operands:
         if isinstance(x, Array):
-            if x.layout.ndim:
+            if x.lay.ndim:
                 dimensional = x.dtype if dimensional is None else promote_types(dimensional, x.dtype)
             else:
                 zero = x.dtype if zero is None else promote_types(zero, x.dtype)

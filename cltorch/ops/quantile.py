@@ -21,13 +21,13 @@ def quantile(name: str, x: Any, q: Any, dim: int, kept: Sequence[int], mode: str
     ``q`` is a number or an Array of at most one dimension, which stands in front of the dimensions ``kept`` in the
     result; ``name`` says who notes a level that is no place in a line.
     """
-    shape = x.layout.shape
+    shape = x.lay.shape
     n, inner = shape[dim], math.prod(shape[dim + 1 :])
     number = isinstance(q, (int, float))
-    levels, step = (1, 0) if number else (q.layout.numel, q.layout.strides[0] if q.layout.ndim else 0)
+    levels, step = (1, 0) if number else (q.lay.numel, q.lay.strides[0] if q.lay.ndim else 0)
     ordered, _ = sort(x, dim, False)
-    out = empty(kept if number else (*q.layout.shape, *kept), x.dtype, x.device)
-    count = out.layout.numel
+    out = empty(kept if number else (*q.lay.shape, *kept), x.dtype, x.device)
+    count = out.lay.numel
     if not count:
         return out
     context, A = x.device.context, x.dtype.ctype
@@ -36,6 +36,6 @@ def quantile(name: str, x: Any, q: Any, dim: int, kept: Sequence[int], mode: str
     head = (faults.site(name, (dim,)), MODES.index(mode), int(skip_nan), int(number))
     places = (count, count // levels, n, inner, per_item, ordered._storage.buf)
     # some buffer must be given
-    given = (float(q), ordered._storage.buf, 0, 0) if number else (0.0, q._storage.buf, q.layout.offset, step)
+    given = (float(q), ordered._storage.buf, 0, 0) if number else (0.0, q._storage.buf, q.lay.offset, step)
     kernel.launch(size, local, (*head, *places, *given, out._storage.buf))
     return out

@@ -52,7 +52,7 @@ def draw(x: Any, dist: str, a: float = 0, b: float = 0, generator: Generator | N
     if x.dtype.is_complex:  # both parts are drawn; together they have the variance that was asked for
         draw(as_real(x), dist, a, b * math.sqrt(0.5) if dist == "normal" else b, generator, source)
         return x
-    n = x.layout.numel
+    n = x.lay.numel
     place(x, dist, a, b, generator.reserve(n * _words(dist, x.dtype, b)), source)
     return x
 
@@ -65,7 +65,7 @@ def _words(dist: str, dtype: Any, b: float) -> int:
 
 def place(x: Any, dist: str, a: float, b: float, at: tuple[int, int], source: Any = None) -> None:
     """Fill a contiguous array from a given place (seed, block) of a stream."""
-    if x.layout.numel:
+    if x.lay.numel:
         words = _words(dist, x.dtype, b)
         if dist == "randint":
             a, b = int(a) & _MASK64, int(b) & _MASK64
@@ -76,7 +76,7 @@ def place(x: Any, dist: str, a: float, b: float, at: tuple[int, int], source: An
 
 
 def _launch(x: Any, dist: str, a: float, b: float, at: tuple[int, int], source: Any, words: int) -> None:
-    context, dtype, n = x.device.context, x.dtype, x.layout.numel
+    context, dtype, n = x.device.context, x.dtype, x.lay.numel
     caps = context.caps
     lanes = 16 if caps.kind == "cpu" else 1
     key = ("random", dist, dtype, words, source.dtype if source is not None else None)
@@ -98,9 +98,9 @@ def _launch(x: Any, dist: str, a: float, b: float, at: tuple[int, int], source: 
         run, local = 1, min(256, caps.max_work_group)
         size = -(-blocks // local) * local
     seed, block = at
-    tail = () if source is None else (source._storage, source.layout.offset)
+    tail = () if source is None else (source._storage, source.lay.offset)
     key0, key1 = seed & 0xFFFFFFFF, seed >> 32
-    kernel((size,), (local,), x._storage, x.layout.offset, n, key0, key1, block, a, b, run, *tail)
+    kernel((size,), (local,), x._storage, x.lay.offset, n, key0, key1, block, a, b, run, *tail)
 
 
 # ---- the host ----------------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def _finish(dist: str, u: np.ndarray, a: float, b: float, given: np.ndarray | No
 # ---- operators ---------------------------------------------------------------------------------------------------
 def dense(x: Any) -> Any:
     """Return an array with its elements in a row: itself, or a copy."""
-    if x.layout.contiguous:
+    if x.lay.contiguous:
         return x
     out = empty(x.shape, x.dtype, x.device)
     copy_into(out, x)
@@ -265,7 +265,7 @@ def refill(
     x: Any, dist: str, a: float = 0, b: float = 0, generator: Generator | None = None, source: Any = None
 ) -> None:
     """Fill an array of any layout; ``source`` must be dense and of its shape."""
-    if x.layout.contiguous:
+    if x.lay.contiguous:
         draw(x, dist, a, b, generator, source)
     else:
         copy_into(x, draw(empty(x.shape, x.dtype, x.device), dist, a, b, generator, source))

@@ -45,14 +45,14 @@ def binomial(count: Any, prob: Any, generator: Generator) -> Any:
 
 
 def _counts(dist: str, x: Any, y: Any, generator: Generator) -> Any:
-    out, n, t = empty(x.shape, x.dtype, x.device), x.layout.numel, x.dtype
+    out, n, t = empty(x.shape, x.dtype, x.device), x.lay.numel, x.dtype
     seed, block = generator.reserve(4 * n)
     if n and x.device.type != "cpu":
         context = x.device.context
         kernel = context.kernel(
             "random_counts", "ct_counts", "blblbllIIL", dist=dist, dtype=t.name, ctype=t.ctype, lanes=1
         )
-        places = (out._storage, 0, x._storage, x.layout.offset, y._storage, y.layout.offset)
+        places = (out._storage, 0, x._storage, x.lay.offset, y._storage, y.lay.offset)
         local = 1 if context.caps.kind == "cpu" else min(256, context.caps.max_work_group)
         kernel((-(-n // local) * local,), (local,), *places, n, seed & 0xFFFFFFFF, seed >> 32, block)
     elif n:

@@ -32,26 +32,26 @@ _ADD = Formula("add", lambda m, a, b: a + b)
 
 def _widened(x: Any, t: Any) -> Any:
     """Return an Array in the dtype of the arithmetic, with its elements in a row."""
-    if x is None or (x.dtype is t and x.layout.contiguous):
+    if x is None or (x.dtype is t and x.lay.contiguous):
         return x
     return _copied(x, t)
 
 
 def _copied(x: Any, t: Any) -> Any:
-    out = empty(x.layout.shape, t, x.device)
+    out = empty(x.lay.shape, t, x.device)
     copy_into(out, x)
     return out
 
 
 def _transposed(x: Any) -> Any:
     """Return the transposed matrix as a copy."""
-    return _copied(view(x, x.layout.transpose(0, 1)), x.dtype)
+    return _copied(view(x, x.lay.transpose(0, 1)), x.dtype)
 
 
 def _rows(x: Any, start: int, count: int) -> Any:
     """Return some rows of a dense matrix."""
-    width = x.layout.shape[1]
-    return view(x, Layout.make((count, width), (width, 1), x.layout.offset + start * width))
+    width = x.lay.shape[1]
+    return view(x, Layout.make((count, width), (width, 1), x.lay.offset + start * width))
 
 
 class _Steps:
@@ -97,7 +97,7 @@ class _Steps:
         keep all cores busy.
         """
         units = self.context.caps.compute_units
-        size = sum(w.layout.numel for w in weights if w is not None) * self.t.itemsize
+        size = sum(w.lay.numel for w in weights if w is not None) * self.t.itemsize
         if not self.cpu or (batch < 8 * units and size > self.chosen["cached_bytes"]):
             return 0
         return max(8, -(-batch // units))
@@ -128,20 +128,20 @@ class _Steps:
         kernel, pack = found
         packed = self._packed(pack, weight, backward)
         if projected:
-            through = empty((batch, projection.layout.shape[int(backward)]), self.t, self.context.device)
+            through = empty((batch, projection.lay.shape[int(backward)]), self.t, self.context.device)
             panels = self._packed(pack, projection, backward)
             args = (*args, through._storage.buf, panels.buf)
-        units, share = weight.layout.shape[0] // GATES[mode], self.share(batch, weights)
-        tail = (packed.buf, order._storage.buf, order.layout.shape[0], units, weight.layout.shape[1], share)
+        units, share = weight.lay.shape[0] // GATES[mode], self.share(batch, weights)
+        tail = (packed.buf, order._storage.buf, order.lay.shape[0], units, weight.lay.shape[1], share)
         kernel.launch((-(-batch // share), 1, 1), (1, 1, 1), (*args, *tail))
 
     def _packed(self, pack: Any, weight: Any, backward: bool) -> Any:
         """Return a weight in panels of columns: transposed for states, as it is for their gradients."""
-        rows, columns = weight.layout.shape
+        rows, columns = weight.lay.shape
         k, n, steps = (rows, columns, (columns, 1)) if backward else (columns, rows, (1, columns))
         panels = -(-n // self.columns)
         packed = self.context.alloc(panels * self.columns * k * self.t.itemsize)
-        pack.launch((panels,), (1,), (weight._storage.buf, weight.layout.offset, packed.buf, k, n, *steps))
+        pack.launch((panels,), (1,), (weight._storage.buf, weight.lay.offset, packed.buf, k, n, *steps))
         return packed
 
     def launch(self, kernel: Any, lines: int, units: int, args: tuple[Any, ...]) -> None:
@@ -169,9 +169,9 @@ def _order(sizes: Sequence[int], reverse: bool) -> list[tuple[int, int]]:
 def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: Any, mode: str, reverse: bool) -> Any:
     t, dev, steps = x.dtype, x.device, c.steps
     w_ih, w_hh, b_ih, b_hh, w_hr = w
-    width, units = h0.layout.shape[1], w_hh.layout.shape[0] // GATES[mode]
-    total = x.layout.shape[0]
-    first = b_ih if mode == "gru" or b_ih is None else run(_ADD, t, [b_ih, b_hh], (), [t], b_ih.layout.shape)[0]
+    width, units = h0.lay.shape[1], w_hh.lay.shape[0] // GATES[mode]
+    total = x.lay.shape[0]
+    first = b_ih if mode == "gru" or b_ih is None else run(_ADD, t, [b_ih, b_hh], (), [t], b_ih.lay.shape)[0]
     gx = product(x, w_ih, first, transpose_b=True)
     h, out = _copied(h0, t), empty((total, width), t, dev)
     keep, n = c.recording, total if c.recording else 0
@@ -184,11 +184,11 @@ def _device_forward(c: Any, x: Any, h0: Any, c0: Any, w: Sequence[Any], sizes: A
     elif mode == "gru":
         kept = empty((n, 4 * units), t, dev)
         extra = (gx._storage.buf, kept._storage.buf)
-    batch = h0.layout.shape[0]
+    batch = h0.lay.shape[0]
     hidden = out if w_hr is None else empty((total, units), t, dev)
     if len(sizes) > 1 and steps.share(batch, (w_hh, w_hr)):
         pre, bias = empty((batch, GATES[mode] * units), t, dev), b_hh if mode == "gru" else gx
-        more = (gx, 0, 0) if bias is None else (bias, bias.layout.offset, 1)
+        more = (gx, 0, 0) if bias is None else (bias, bias.lay.offset, 1)
         args = (pre._storage.buf, h._storage.buf, h_before._storage.buf, out._storage.buf, int(keep), 1, *extra)
         args += (more[0]._storage.buf, *more[1:])
         if w_hr is not None:
@@ -234,7 +234,7 @@ def _device_backward(
     w_hh, w_hr = w
     steps: _Steps = c.steps
     t, dev = out.dtype, out.device
-    width, units, total = out.layout.shape[1], w_hh.layout.shape[0] // GATES[mode], out.layout.shape[0]
+    width, units, total = out.lay.shape[1], w_hh.lay.shape[0] // GATES[mode], out.lay.shape[0]
     last = empty((batch, width), t, dev)
     if dh is None:
         fill(last, 0)
@@ -258,7 +258,7 @@ def _device_backward(
         extra = (out._storage.buf,)
     into_state = dpre if dhidden is None else dhidden
     given = int(dout is not None)
-    some, some_at = (dout._storage.buf, dout.layout.offset) if dout is not None else (last._storage.buf, 0)
+    some, some_at = (dout._storage.buf, dout.lay.offset) if dout is not None else (last._storage.buf, 0)
     dproject = None if w_hr is None else empty((total, width), t, dev)
     if len(sizes) > 1 and steps.share(batch, (w_hh, w_hr)):
         rec = empty((batch, width), t, dev)
@@ -308,7 +308,7 @@ class Recurrent(Op):
     ) -> Any:  # fmt: skip
         t, dev = x.dtype, x.device
         wide = compute_dtype(t)
-        c.sizes, c.mode, c.reverse, c.type, c.batch = sizes, mode, reverse, t, h0.layout.shape[0]
+        c.sizes, c.mode, c.reverse, c.type, c.batch = sizes, mode, reverse, t, h0.lay.shape[0]
         given = (x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr)
         if dev.type == "cpu":
             arrays = [None if a is None else host_compute(a) for a in given]
@@ -323,7 +323,7 @@ class Recurrent(Op):
         c.save(*given, out, *kept)
         narrow = [a if a is None or t is wide else _copied(a, t) for a in (out, h, cell)]
         if t is wide and c.recording:
-            narrow[0] = view(out, out.layout)  # the kept one has no gradient of its own
+            narrow[0] = view(out, out.lay)  # the kept one has no gradient of its own
         return tuple(narrow) if mode == "lstm" else tuple(narrow[:2])
 
     @staticmethod

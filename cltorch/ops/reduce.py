@@ -190,23 +190,23 @@ def reduce(
     if dev.type == "cpu":
         return _host(row, x, dims, out_dtype, acc, params, aux)
     check_dtype(acc, dev)
-    out = empty(kept_shape(x.layout.shape, dims, False), out_dtype, dev)
-    if out.layout.numel == 0:
+    out = empty(kept_shape(x.lay.shape, dims, False), out_dtype, dev)
+    if out.lay.numel == 0:
         return out
     context = dev.context
-    key = (row, x.layout.key, x.dtype, dims, out_dtype, variant)
+    key = (row, x.lay.key, x.dtype, dims, out_dtype, variant)
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = _plan(context, row, x.layout, x.dtype, dims, out_dtype, acc, variant)
+        plan = context.ready[key] = _plan(context, row, x.lay, x.dtype, dims, out_dtype, acc, variant)
     (kernel, size, group, pre), second, partial = plan
     number = float if acc.is_floating_point else int
     numbers = [number(p) for p in params]
     aux_args = (aux._storage.buf,) if row.aux else ()
     if second is None:
-        kernel.launch(size, group, (*pre, x._storage.buf, x.layout.offset, *aux_args, out._storage.buf, 0, *numbers))
+        kernel.launch(size, group, (*pre, x._storage.buf, x.lay.offset, *aux_args, out._storage.buf, 0, *numbers))
         return out
     scratch = context.alloc(partial)
-    kernel.launch(size, group, (*pre, x._storage.buf, x.layout.offset, *aux_args, scratch.buf, 0, *numbers))
+    kernel.launch(size, group, (*pre, x._storage.buf, x.lay.offset, *aux_args, scratch.buf, 0, *numbers))
     kernel, size, group, pre = second
     kernel.launch(size, group, (*pre, scratch.buf, 0, *aux_args, out._storage.buf, 0, *numbers))
     return out
@@ -217,7 +217,7 @@ def _complex(row: Reduction, x: Any, dims: tuple[int, ...], out_dtype: dtype, pa
     if row not in (SUM, MEAN):
         raise NotImplementedError(f"{row.name} is not implemented for complex tensors on an OpenCL device")
     both = reduce(row, as_real(x), dims, out_dtype.to_real(), params)
-    return Array.new(both._storage, Layout.of(kept_shape(x.layout.shape, dims, False)), out_dtype)
+    return Array.new(both._storage, Layout.of(kept_shape(x.lay.shape, dims, False)), out_dtype)
 
 
 def run_of_columns(kept: int, row: int, reduced: int, room: int, vector: int, target: int) -> int:
@@ -389,7 +389,7 @@ def _host(
         a = a.astype(acc.wide, copy=False)
     if row.host is None:
         q = host_compute(aux)
-        mapped = row.map(HOST, a, q.reshape(kept_shape(x.layout.shape, dims, True)), *params)
+        mapped = row.map(HOST, a, q.reshape(kept_shape(x.lay.shape, dims, True)), *params)
         value = row.finish(HOST, _sum(mapped, dims), q, *params)
     else:
         value = row.host(a, dims, *params)

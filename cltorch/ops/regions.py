@@ -50,14 +50,14 @@ def _launch(
         own=b.own, largest=b.largest, mode=mode, CH=together, X=t.ctype,
     )  # fmt: skip
     chunks = -(-channels // together)
-    regions = rois.layout.shape[0]
+    regions = rois.lay.shape[0]
     units = (n * rows * columns if gpu else n) * chunks if back else regions * chunks * h * w
     per_item = 0
     size: Any
     if gpu:
         size, local = grid(context, units)
     else:
-        work = regions * channels * h * w * 16 + back * out.layout.numel
+        work = regions * channels * h * w * 16 + back * out.lay.numel
         items = max(1, min(units, context.caps.compute_units * 4, -(-work // 16384)))
         per_item = -(-units // items)
         size, local = (-(-units // per_item),), (1,)
@@ -65,8 +65,8 @@ def _launch(
     kernel.launch(
         size, local,
         (faults.site(faults.teller(b.name)), units, per_item, regions, n, all_channels, channels, rows, columns, h, w,
-         b.ratio, int(b.aligned), b.scale, offset, x._storage.buf, x.layout.offset, rois._storage.buf,
-         rois.layout.offset, out._storage.buf),
+         b.ratio, int(b.aligned), b.scale, offset, x._storage.buf, x.lay.offset, rois._storage.buf,
+         rois.lay.offset, out._storage.buf),
     )  # fmt: skip
 
 
@@ -77,14 +77,14 @@ def means(x: Any, rois: Any, b: Bins, variant: str = "") -> Any:
     ``variant`` ("cpu", "gpu") overrides the device's kind.
     """
     h, w = b.size
-    n, channels, _, _ = x.layout.shape
-    shape = (rois.layout.shape[0], channels // (h * w) if b.own else channels, h, w)
+    n, channels, _, _ = x.lay.shape
+    shape = (rois.lay.shape[0], channels // (h * w) if b.own else channels, h, w)
     if x.device.type == "cpu":
         return _host(x, rois, b, shape)
     check_dtype(x.dtype, x.device)
     out = empty(shape, dtypes.int64 if b.largest else x.dtype, x.device)
-    if out.layout.numel:
-        _launch(x.device.context, b, dense(x), dense(rois), out, x.layout.shape, False, variant)
+    if out.lay.numel:
+        _launch(x.device.context, b, dense(x), dense(rois), out, x.lay.shape, False, variant)
     return out
 
 
@@ -93,7 +93,7 @@ def spread(g: Any, rois: Any, maps: tuple[int, ...], b: Bins, variant: str = "")
     if g.device.type == "cpu":
         return _host_back(g, rois, b, maps)
     out = empty(maps, g.dtype, g.device)
-    if out.layout.numel:
+    if out.lay.numel:
         _launch(g.device.context, b, dense(g), dense(rois), out, maps, True, variant)
     return out
 
@@ -205,7 +205,7 @@ class RegionMeans(Op):
 
     @staticmethod
     def forward(c: Any, x: Any, rois: Any, b: Bins) -> Any:
-        c.maps, c.bins = tuple(x.layout.shape), b
+        c.maps, c.bins = tuple(x.lay.shape), b
         c.save(rois)
         return means(x, rois, b)
 

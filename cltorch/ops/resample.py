@@ -66,9 +66,9 @@ def resampled(x: Any, dim: int, taps: Taps, t: dtype, variant: str = "") -> Any:
 
     ``variant`` ("cpu", "gpu") overrides the device's kind.
     """
-    shape = x.layout.shape
+    shape = x.lay.shape
     out = empty((*shape[:dim], len(taps.start), *shape[dim + 1 :]), t, x.device)
-    if out.layout.numel == 0:
+    if out.lay.numel == 0:
         return out
     context = x.device.context
     outer, inner = math.prod(shape[:dim]), math.prod(shape[dim + 1 :])
@@ -77,7 +77,7 @@ def resampled(x: Any, dim: int, taps: Taps, t: dtype, variant: str = "") -> Any:
     if plan is None:
         plan = context.ready[key] = _plan(context, taps, outer, inner, x.dtype, t, variant)
     kernel, size, local, (head, _) = plan
-    kernel.launch(size, local, (*head, x._storage.buf, x.layout.offset, out._storage.buf))
+    kernel.launch(size, local, (*head, x._storage.buf, x.lay.offset, out._storage.buf))
     return out
 
 
@@ -126,7 +126,7 @@ class Resample(Op):
     @staticmethod
     def forward(c: Any, x: Any, steps: tuple[tuple[int, Taps], ...]) -> Any:
         c.steps = steps
-        if suggested(x.layout) is None:
+        if suggested(x.lay) is None:
             return run(x, steps)
         # vectors run along the channels, which lie side by side
         return turned_back(run(turned(x), tuple((dim - 1, taps) for dim, taps in steps)))

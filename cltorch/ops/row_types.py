@@ -92,7 +92,7 @@ class RowTypes:
                 continue
             if role == "values":
                 raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
-            if role == "end" or x.layout.ndim:
+            if role == "end" or x.lay.ndim:
                 raise RuntimeError(
                     f"expected dtype {C_NAMES[first.dtype.name]} for `{role}` but got dtype {C_NAMES[x.dtype.name]}"
                 )

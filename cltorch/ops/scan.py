@@ -41,7 +41,7 @@ def scan(
     ``out[j] = a[j - lag] * out[j - 1] + x[j]`` in that order. ``variant`` ("cpu" or "gpu") overrides the device's kind
     in choosing kernels.
     """
-    shape = x.layout.shape
+    shape = x.lay.shape
     if x.device.type == "cpu":
         return _host(op, x, dim, out_dtype, reverse, a, lag)
     acc = _accumulator(op, x.dtype, out_dtype)
@@ -49,20 +49,18 @@ def scan(
         check_dtype(t, x.device)
     out = empty(shape, out_dtype, x.device)
     indices = empty(shape, dtypes.int64, x.device) if op in (MAX, MIN) else None
-    if x.layout.numel:
+    if x.lay.numel:
         context = x.device.context
         x = dense(x)
         a = dense(a) if op == REC else None
-        key = ("scan", op, x.layout.key, x.dtype, dim, out_dtype, reverse, lag, variant)
+        key = ("scan", op, x.lay.key, x.dtype, dim, out_dtype, reverse, lag, variant)
         plan = context.ready.get(key)
         if plan is None:
-            plan = context.ready[key] = _plan(
-                context, op, x.layout, x.dtype, dim, out_dtype, acc, reverse, lag, variant
-            )
+            plan = context.ready[key] = _plan(context, op, x.lay, x.dtype, dim, out_dtype, acc, reverse, lag, variant)
         launches, totals_bytes, second_bytes = plan
-        inputs = [x._storage.buf, x.layout.offset]
+        inputs = [x._storage.buf, x.lay.offset]
         if a is not None:
-            inputs += [a._storage.buf, a.layout.offset]
+            inputs += [a._storage.buf, a.lay.offset]
         results = [out._storage.buf] if indices is None else [out._storage.buf, indices._storage.buf]
         totals = [context.alloc(n) for n in (totals_bytes, second_bytes) if n]
         partial = [s.buf for s in totals]
@@ -157,8 +155,8 @@ def _host(op: str, x: Any, dim: int, out_dtype: dtype, reverse: bool, a: Any, la
             indices = np.maximum.accumulate(np.where((v == r) | (v != v), line, 0), dim)
     if reverse:
         r = r[order]
-    found = from_host(r.reshape(x.layout.shape), out_dtype, x.device)
-    return found if indices is None else (found, from_host(indices.reshape(x.layout.shape), dtypes.int64, x.device))
+    found = from_host(r.reshape(x.lay.shape), out_dtype, x.device)
+    return found if indices is None else (found, from_host(indices.reshape(x.lay.shape), dtypes.int64, x.device))
 
 
 def _recurrence(a: np.ndarray, b: np.ndarray, dim: int, lag: int) -> np.ndarray:
@@ -243,7 +241,7 @@ class LogCumSumExp(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         x, out = c.saved
-        if not x.layout.ndim:
+        if not x.lay.ndim:
             return g, None
         # where nothing but -inf came before, the difference of infinities would be NaN
         nothing = m.eq(out, -math.inf)
@@ -262,7 +260,7 @@ class CumExtreme(Op):
     @staticmethod
     def forward(c: Any, x: Any, dim: int, op: str) -> Any:
         values, indices = scan(op, x, dim, x.dtype)
-        c.dim, c.shape = dim, x.layout.shape
+        c.dim, c.shape = dim, x.lay.shape
         c.save(indices)
         c.non_differentiable(indices)
         return values, indices

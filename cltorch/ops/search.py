@@ -26,14 +26,14 @@ def place(sequence: Any, x: Any, right: bool, t: dtype, sorter: Any = None) -> A
     if x.device.type == "cpu":
         return _place_host(sequence, x, right, t, sorter)
     check_dtype(x.dtype, x.device)
-    n = sequence.layout.shape[-1]
+    n = sequence.lay.shape[-1]
     if not n:  # the kernel looks at one element at least
-        return full(x.layout.shape, 0, t, x.device)
-    out = empty(x.layout.shape, t, x.device)
-    if out.layout.numel:
+        return full(x.lay.shape, 0, t, x.device)
+    out = empty(x.lay.shape, t, x.device)
+    if out.lay.numel:
         context = x.device.context
         sequence, x = dense(sequence), dense(x)
-        shared = sequence.layout.ndim == 1
+        shared = sequence.lay.ndim == 1
         order = () if sorter is None else (dense_index(sorter)._storage.buf, 0)
         name = "searchsorted" + ("_right" if right else "") + ("_by" if order else "")
         kernel = context.kernel(
@@ -41,11 +41,11 @@ def place(sequence: Any, x: Any, right: bool, t: dtype, sorter: Any = None) -> A
             name=name, mode="place", right=right, sorter=bool(order), lanes=_lanes(context), A=x.dtype.compute,
             X=x.dtype.ctype, xtag=x.dtype.tag, O=t.ctype,
         )  # fmt: skip
-        size, local, per_item = lines(context, x.layout.numel, 64)
+        size, local, per_item = lines(context, x.lay.numel, 64)
         kernel.launch(
             size, local,
-            (x.layout.numel, per_item, n, 0 if shared else x.layout.shape[-1], sequence._storage.buf,
-             sequence.layout.offset, x._storage.buf, x.layout.offset, *order, out._storage.buf),
+            (x.lay.numel, per_item, n, 0 if shared else x.lay.shape[-1], sequence._storage.buf,
+             sequence.lay.offset, x._storage.buf, x.lay.offset, *order, out._storage.buf),
         )  # fmt: skip
     return out
 
@@ -75,7 +75,7 @@ def expand_counts(ends: Any, total: int, t: dtype) -> Any:
 
     Raises RuntimeError on the host where the total is another one; a device then fills up with a position out of range.
     """
-    n = ends.layout.numel
+    n = ends.lay.numel
     if ends.device.type == "cpu":
         counts = np.diff(host(ends), prepend=0)
         if counts.sum() != total:
@@ -91,7 +91,7 @@ def expand_counts(ends: Any, total: int, t: dtype) -> Any:
             O=t.ctype,
         )  # fmt: skip
         size, local, per_item = lines(context, total, 64)
-        kernel.launch(size, local, (total, per_item, n, 0, ends._storage.buf, ends.layout.offset, out._storage.buf))
+        kernel.launch(size, local, (total, per_item, n, 0, ends._storage.buf, ends.lay.offset, out._storage.buf))
     return out
 
 
@@ -100,20 +100,20 @@ def member(x: Any, tests: Any, invert: bool) -> Any:
     refuse("isin", x.dtype)
     if x.device.type == "cpu":
         return from_host(np.isin(host_compute(x), host_compute(tests), invert=invert), dtypes.bool_, x.device)
-    out = empty(x.layout.shape, dtypes.bool_, x.device)
-    if out.layout.numel:
+    out = empty(x.lay.shape, dtypes.bool_, x.device)
+    if out.lay.numel:
         context = x.device.context
         tests, x = dense(tests), dense(x)
-        n = tests.layout.numel
-        values, _ = sort(view(tests, Layout.make((n,), (1,), tests.layout.offset)), 0, False)
+        n = tests.lay.numel
+        values, _ = sort(view(tests, Layout.make((n,), (1,), tests.lay.offset)), 0, False)
         name = "member" + ("_not" if invert else "")
         kernel = context.kernel(
             "search_member", f"ct_{name}", "lllblblb", name=name, invert=invert, **key_params(x.dtype, False)
         )
-        size, local, per_item = lines(context, x.layout.numel, 64)
+        size, local, per_item = lines(context, x.lay.numel, 64)
         kernel.launch(
             size, local,
-            (x.layout.numel, per_item, n, values._storage.buf, values.layout.offset, x._storage.buf, x.layout.offset,
+            (x.lay.numel, per_item, n, values._storage.buf, values.lay.offset, x._storage.buf, x.lay.offset,
              out._storage.buf),
         )  # fmt: skip
     return out

@@ -20,7 +20,7 @@ from cltorch.ops.strided import copy_into
 
 def dense(x: Any) -> Any:
     """Return the Array itself where it is contiguous, else a dense copy."""
-    if x.layout.contiguous:
+    if x.lay.contiguous:
         return x
     out = empty(x.shape, x.dtype, x.device)
     copy_into(out, x)
@@ -42,9 +42,9 @@ def run(x: Any, dim: int, logarithm: bool, y: Any = None, variant: str = "") -> 
     ``variant`` ("cpu", "gpu") overrides the device's kind.
     """
     check_dtype(x.dtype, x.device)
-    shape = x.layout.shape
+    shape = x.lay.shape
     out = empty(shape, x.dtype, x.device)
-    if out.layout.numel == 0:
+    if out.lay.numel == 0:
         return out
     x = dense(x)
     context = x.device.context
@@ -54,11 +54,11 @@ def run(x: Any, dim: int, logarithm: bool, y: Any = None, variant: str = "") -> 
         plan = context.ready[key] = _plan(context, shape, dim, x.dtype, logarithm, y is not None, variant)
     kernel, size, group, head = plan
     if y is None:
-        kernel.launch(size, group, (*head, x._storage.buf, x.layout.offset, out._storage.buf))
+        kernel.launch(size, group, (*head, x._storage.buf, x.lay.offset, out._storage.buf))
         return out
     y = dense(y)
     kernel.launch(
-        size, group, (*head, x._storage.buf, x.layout.offset, y._storage.buf, y.layout.offset, out._storage.buf)
+        size, group, (*head, x._storage.buf, x.lay.offset, y._storage.buf, y.lay.offset, out._storage.buf)
     )  # fmt: skip
     return out
 
@@ -139,7 +139,7 @@ class Softmax(Op):
     def vjp(cls, m: Any, c: Any, g: Any) -> Any:
         (y,) = c.saved
         if m.is_grad_enabled():
-            if not y.layout.ndim:
+            if not y.lay.ndim:
                 return m.mul(g, 0), None
             if cls.logarithm:
                 return m.sub(g, m.mul(m.exp(y), m.sum(g, c.dim, True))), None

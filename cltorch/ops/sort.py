@@ -60,15 +60,15 @@ def sort(x: Any, dim: int, descending: bool, way: str | None = None) -> tuple[An
     if x.device.type == "cpu":
         return _host(x, dim, descending)
     check_dtype(x.dtype, x.device)
-    shape = x.layout.shape
+    shape = x.lay.shape
     values, indices = empty(shape, x.dtype, x.device), empty(shape, dtypes.int64, x.device)
-    if not x.layout.numel:
+    if not x.lay.numel:
         return values, indices
     n = shape[dim] if shape else 1
     if n >= 2**32:
         raise RuntimeError(f"sort: a dimension of {n} is too large, at most {2**32 - 1} is supported")
     inner = math.prod(shape[dim + 1 :])
-    lines = x.layout.numel // n
+    lines = x.lay.numel // n
     way = way or choose(x.device.context, lines, n)
     _WAYS[way](x.device.context, dense(x), lines, n, inner, key_params(x.dtype, descending), values, indices)
     return values, indices
@@ -87,7 +87,7 @@ def _by_items(name: str, per_line: int) -> Any:
         scratch = context.alloc(items * per_line * n * (16 if keys["bits"] == 64 else 8))
         kernel.launch(
             (items,), (1,),
-            (lines, n, inner, per_item, x._storage.buf, x.layout.offset, scratch.buf, values._storage.buf,
+            (lines, n, inner, per_item, x._storage.buf, x.lay.offset, scratch.buf, values._storage.buf,
              indices._storage.buf),
         )  # fmt: skip
 
@@ -103,7 +103,7 @@ def _tiles(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
     odd = context.alloc(lines * n * (16 if bits == 64 else 8)) if bits > 8 else even
     counts = context.alloc(lines * tiles * 1024)
     ranges = context.alloc(lines * tiles * bits // 4) if ranged else counts  # the kernels ignore it where not ranged
-    head = (n, inner, tiles, per, x._storage.buf, x.layout.offset, ranges.buf)
+    head = (n, inner, tiles, per, x._storage.buf, x.lay.offset, ranges.buf)
     size, one = (lines * tiles,), (1,)
 
     def kernel(name: str, args: str) -> Any:
@@ -128,7 +128,7 @@ def _local(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
     groups = -(-lines // (_TILE // n))
     kernel.launch(
         (groups * group,), (group,),
-        (lines, n, inner, x._storage.buf, x.layout.offset, values._storage.buf, indices._storage.buf),
+        (lines, n, inner, x._storage.buf, x.lay.offset, values._storage.buf, indices._storage.buf),
     )  # fmt: skip
 
 
@@ -139,7 +139,7 @@ def _merge(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
         "sort_local", "ct_sort_packed", "lllblb", name="sort_packed", packed=True, T=_TILE, G=group, **keys
     )
     tiles = lines * -(-n // _TILE)
-    kernel.launch((tiles * group,), (group,), (lines, n, inner, x._storage.buf, x.layout.offset, a.buf))
+    kernel.launch((tiles * group,), (group,), (lines, n, inner, x._storage.buf, x.lay.offset, a.buf))
     kernel = context.kernel("sort_merge", "ct_sort_merge", "lllbb", K=_RESULTS, **keys)
     width = _TILE
     while width < n:
@@ -149,7 +149,7 @@ def _merge(context: Any, x: Any, lines: int, n: int, inner: int, keys: Any, valu
     kernel = context.kernel("sort_merge", "ct_sort_finish", "lllblbbb", K=_RESULTS, **keys)
     kernel.launch(
         (-(-lines * n // group) * group,), (group,),
-        (lines, n, inner, x._storage.buf, x.layout.offset, a.buf, values._storage.buf, indices._storage.buf),
+        (lines, n, inner, x._storage.buf, x.lay.offset, a.buf, values._storage.buf, indices._storage.buf),
     )  # fmt: skip
 
 
@@ -195,7 +195,7 @@ class Sort(Op):
     @staticmethod
     def forward(c: Any, x: Any, dim: int, descending: bool) -> Any:
         values, indices = sort_as_laid(x, dim, descending)
-        c.dim, c.shape = dim, x.layout.shape
+        c.dim, c.shape = dim, x.lay.shape
         c.save(indices)
         c.non_differentiable(indices)
         return values, indices

@@ -26,7 +26,7 @@ BITS = {1: dtypes.uint8, 2: dtypes.int16, 4: dtypes.int32, 8: dtypes.int64}
 
 def copy_into(out: Any, x: Any) -> None:
     """Copy values elementwise between Arrays of one device, converting the dtype; ``x`` broadcasts to ``out``."""
-    if out.layout.numel == 0:
+    if out.lay.numel == 0:
         return
     if out.device.type == "cpu" and out.dtype is x.dtype:
         host(out)[...] = host(x)
@@ -34,23 +34,23 @@ def copy_into(out: Any, x: Any) -> None:
     if (
         x.dtype is out.dtype
         and (
-            x.layout.numel == out.layout.numel
-            if x.layout.contiguous and out.layout.contiguous
-            else x.layout.key == out.layout.key and x.layout.packed()
+            x.lay.numel == out.lay.numel
+            if x.lay.contiguous and out.lay.contiguous
+            else x.lay.key == out.lay.key and x.lay.packed()
         )
         and out.device.type != "cpu"
     ):
-        if x.layout.offset == out.layout.offset and same_bytes(x._storage, out._storage):
+        if x.lay.offset == out.lay.offset and same_bytes(x._storage, out._storage):
             return  # onto itself, which a driver refuses
         n = x.dtype.itemsize
-        context, count = out.device.context, x.layout.numel
+        context, count = out.device.context, x.lay.numel
         if count * n >= _LARGE and n in BITS and "serial_copies" in context.caps.quirks:
             run_into(COPY, BITS[n], [_run(x, count)], (), [_run(out, count)], True)
             return
-        context.copy_bytes(x._storage.buf, out._storage.buf, x.layout.offset * n, out.layout.offset * n, count * n)
+        context.copy_bytes(x._storage.buf, out._storage.buf, x.lay.offset * n, out.lay.offset * n, count * n)
         return
     if x.dtype is out.dtype and x.dtype.few:
-        x, out = (Array.new(a._storage, a.layout, BITS[a.dtype.itemsize]) for a in (x, out))
+        x, out = (Array.new(a._storage, a.lay, BITS[a.dtype.itemsize]) for a in (x, out))
     if x.dtype.is_complex and out.dtype.is_complex and out.device.type != "cpu":
         x, out = as_real(x), as_real(out)
     run_into(COPY, compute_dtype(x.dtype), [x], (), [out], True)
@@ -59,15 +59,15 @@ def copy_into(out: Any, x: Any) -> None:
 def cast(x: Any, t: dtype) -> Any:
     """Return a copy of an Array in a dtype, with its dimensions in the same order in memory."""
     if x.dtype is t and t.form is not None:  # all its codes, of NaN too, stay what they are
-        copied = cast(Array.new(x._storage, x.layout, dtypes.uint8), dtypes.uint8)
-        return Array.new(copied._storage, copied.layout, t)
+        copied = cast(Array.new(x._storage, x.lay, dtypes.uint8), dtypes.uint8)
+        return Array.new(copied._storage, copied.lay, t)
     dev = x._storage.device
-    key = ("cast", x.layout.key, x.dtype, t)
+    key = ("cast", x.lay.key, x.dtype, t)
     ready = READY if dev is CPU else dev.context.ready
     plan = ready.get(key)
     if plan is not None:
         return plan.run((x,), ())
-    compute, layout = compute_dtype(x.dtype), like_layout(x.layout)
+    compute, layout = compute_dtype(x.dtype), like_layout(x.lay)
     if dev is CPU:
         plan = ready[key] = HostPlan(COPY, compute, (x,), (t,), layout)
         return plan.run((x,), ())
@@ -81,18 +81,18 @@ def cast(x: Any, t: dtype) -> Any:
 
 def fill(out: Any, value: float) -> None:
     """Set every element of an Array (of any strides) to a number."""
-    if out.layout.numel == 0:
+    if out.lay.numel == 0:
         return
     if out.device.type == "cpu":
         one = Array()
-        one._storage, one.layout, one.dtype = out._storage, out.layout, out.dtype
+        one._storage, one.lay, one.dtype = out._storage, out.lay, out.dtype
         host(one)[...] = _bits(value, out.dtype)
         return
     context, n = out.device.context, out.dtype.itemsize
-    serial = out.layout.numel * n >= _LARGE and "serial_copies" in context.caps.quirks
-    if out.layout.contiguous and not (serial and out.dtype.family in "fi"):
+    serial = out.lay.numel * n >= _LARGE and "serial_copies" in context.caps.quirks
+    if out.lay.contiguous and not (serial and out.dtype.family in "fi"):
         pattern = np.asarray(_bits(value, out.dtype)).reshape(1)
-        context.fill_bytes(out._storage.buf, pattern, out.layout.offset * n, out.layout.numel * n)
+        context.fill_bytes(out._storage.buf, pattern, out.lay.offset * n, out.lay.numel * n)
         return
     run_into(_FILL, compute_dtype(out.dtype), [], (value,), [out], True)
 
@@ -102,7 +102,7 @@ _FILL = Formula("fill", lambda m, v: v, params=1)
 
 def _run(x: Any, count: int) -> Any:
     """Return the elements of an Array as they lie in memory, as integers of their size."""
-    return Array.new(x._storage, Layout.make((count,), (1,), x.layout.offset), BITS[x.dtype.itemsize])
+    return Array.new(x._storage, Layout.make((count,), (1,), x.lay.offset), BITS[x.dtype.itemsize])
 
 
 def _bits(value: float, t: Any) -> Any:
@@ -136,7 +136,7 @@ class ScatterIntoLayout(Op):
         c.base, c.part = base, part
         out = fresh(base, g.dtype, g.device)
         if part.numel != base.numel:
-            fill(Array.new(out._storage, Layout.of((out.layout.extent(),)), out.dtype), 0)
+            fill(Array.new(out._storage, Layout.of((out.lay.extent(),)), out.dtype), 0)
         copy_into(view(out, relative(base, part)), g)
         return out
 
@@ -155,13 +155,13 @@ class GatherFromLayout(Op):
     @staticmethod
     def forward(c: Any, g: Any, base: Layout, part: Layout) -> Any:
         c.base, c.part = base, part
-        if g.layout.strides != base.strides:
+        if g.lay.strides != base.strides:
             dense = fresh(base, g.dtype, g.device)
             copy_into(dense, g)
             g = dense
         at = relative(base, part)
         out = empty(part.shape, g.dtype, g.device)
-        copy_into(out, view(g, Layout.make(at.shape, at.strides, at.offset + g.layout.offset)))
+        copy_into(out, view(g, Layout.make(at.shape, at.strides, at.offset + g.lay.offset)))
         return out
 
     @staticmethod

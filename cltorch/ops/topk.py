@@ -22,7 +22,7 @@ def topk(x: Any, k: int, dim: int, largest: bool, way: str | None = None) -> tup
     Of equal elements the first ones count; NaN is the largest. ``way`` ("list", "rounds" or "sort") overrides the
     choice of kernels.
     """
-    shape = list(x.layout.shape)
+    shape = list(x.lay.shape)
     n = shape[dim] if shape else 1
     out_shape = [k if d == dim else size for d, size in enumerate(shape)]
     if x.device.type == "cpu":
@@ -37,11 +37,11 @@ def topk(x: Any, k: int, dim: int, largest: bool, way: str | None = None) -> tup
     if way == "sort":
         return tuple(_first(found, dim, k) for found in sort(x, dim, largest))
     values, indices = empty(out_shape, x.dtype, x.device), empty(out_shape, dtypes.int64, x.device)
-    if not values.layout.numel:
+    if not values.lay.numel:
         return values, indices
     x = dense(x)
     inner = math.prod(shape[dim + 1 :])
-    lines = x.layout.numel // n
+    lines = x.lay.numel // n
     unit = inner == 1 and way == "list"
     group = min(_GROUP, context.caps.max_work_group)
     kernel = context.kernel(
@@ -49,7 +49,7 @@ def topk(x: Any, k: int, dim: int, largest: bool, way: str | None = None) -> tup
         name="topk", mode=way, most=_LIST_MOST, G=group, unit=unit,
         **key_params(x.dtype, largest, (8 if x.dtype.itemsize == 8 else 16) if unit else 0),
     )  # fmt: skip
-    ends = (x._storage.buf, x.layout.offset, values._storage.buf, indices._storage.buf)
+    ends = (x._storage.buf, x.lay.offset, values._storage.buf, indices._storage.buf)
     if way == "rounds":
         kernel.launch((lines * group,), (group,), (lines, n, inner, k, *ends))
     else:
@@ -60,10 +60,10 @@ def topk(x: Any, k: int, dim: int, largest: bool, way: str | None = None) -> tup
 
 
 def _first(x: Any, dim: int, k: int) -> Any:
-    if not x.layout.ndim:
+    if not x.lay.ndim:
         return x
-    part = view(x, x.layout.narrow(dim, 0, k))
-    out = empty(part.layout.shape, x.dtype, x.device)
+    part = view(x, x.lay.narrow(dim, 0, k))
+    out = empty(part.lay.shape, x.dtype, x.device)
     copy_into(out, part)
     return out
 
@@ -76,7 +76,7 @@ class TopK(Op):
     @staticmethod
     def forward(c: Any, x: Any, k: int, dim: int, largest: bool) -> Any:
         values, indices = topk(x, k, dim, largest)
-        c.dim, c.shape = dim, x.layout.shape
+        c.dim, c.shape = dim, x.lay.shape
         c.save(indices)
         c.non_differentiable(indices)
         return values, indices

@@ -22,7 +22,7 @@ def keep(out: Any, x: Any, k: int, upper: bool, variant: str | None = None) -> N
 
     ``variant`` ("cpu" or "gpu") overrides the device's kind in choosing the kernel.
     """
-    lay = out.layout
+    lay = out.lay
     if not lay.numel:
         return
     if out.device.type == "cpu":
@@ -33,7 +33,7 @@ def keep(out: Any, x: Any, k: int, upper: bool, variant: str | None = None) -> N
         return
     context = out.device.context
     gpu = (variant or context.caps.kind) != "cpu"
-    source = lay if x is None else x.layout
+    source = lay if x is None else x.lay
     sizes, (os, xs) = coalesce(lay.shape[:-2], lay.strides[:-2], source.strides[:-2])
     rows, columns = lay.shape[-2:]
     lines = rows * math.prod(sizes)
@@ -75,7 +75,7 @@ class Triangle(Op):
     @staticmethod
     def forward(c: Any, x: Any, k: int, upper: bool) -> Any:
         c.k, c.upper = k, upper
-        out = empty(x.layout.shape, x.dtype, x.device)
+        out = empty(x.lay.shape, x.dtype, x.device)
         keep(out, x, k, upper)
         return out
 

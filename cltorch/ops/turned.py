@@ -26,10 +26,10 @@ _CONJ, _NEG = TABLE["conj_values"], TABLE["neg"]
 class Turned:
     """Show the elements that a layout has in a storage as their conjugates (``conj``), negatives (``neg``) or both."""
 
-    __slots__ = ("base", "layout", "dtype", "conj", "neg", "_made", "_seen", "__weakref__")
+    __slots__ = ("base", "lay", "dtype", "conj", "neg", "_made", "_seen", "__weakref__")
 
     def __init__(self, base: Storage, layout: Layout, t: dtype, conj: bool, neg: bool) -> None:
-        self.base, self.layout, self.dtype, self.conj, self.neg = base, layout, t, conj, neg
+        self.base, self.lay, self.dtype, self.conj, self.neg = base, layout, t, conj, neg
         self._made: Storage | None = None
         self._seen = 0  # the version that was turned
 
@@ -85,7 +85,7 @@ class Turned:
 
     def _packed(self) -> Storage | None:
         """Return the elements as an operator returns them, where they lie as they should then."""
-        lay = self.layout
+        lay = self.lay
         if lay.offset or not lay.numel or not lay.packed():
             return None
         found = Array.new(self.base, lay, self.dtype)
@@ -94,7 +94,7 @@ class Turned:
         if self.neg:
             found = _NEG.compute((found,), ())
         made: Storage = found._storage
-        return made if found.layout.strides == lay.strides else None
+        return made if found.lay.strides == lay.strides else None
 
     def _spread(self) -> Storage:
         made = Storage.allocate(self.base.nbytes, self.base.device)
@@ -102,7 +102,7 @@ class Turned:
         return made
 
     def _turn(self, source: Storage, target: Storage) -> None:
-        lay = self.layout
+        lay = self.lay
         if not lay.numel:
             return
         # an element that several indices mean is turned once
@@ -117,7 +117,7 @@ class Turned:
 
     def alias(self) -> Turned:
         """Return the same view of the same bytes, whose version is counted apart."""
-        return Turned(self.base.alias(), self.layout, self.dtype, self.conj, self.neg)
+        return Turned(self.base.alias(), self.lay, self.dtype, self.conj, self.neg)
 
     def data_ptr(self) -> int:
         """Return the address of the memory that this is a view of."""
@@ -130,13 +130,13 @@ class Turned:
     def resize(self, nbytes: int) -> None:
         """Grow or shrink the memory that this is a view of; all of it is seen turned then."""
         self.base.resize(nbytes)
-        self._made, self.layout = None, Layout.of((nbytes // self.dtype.itemsize,))
+        self._made, self.lay = None, Layout.of((nbytes // self.dtype.itemsize,))
 
     def __len__(self) -> int:
         return self.base.nbytes
 
     def __reduce__(self) -> Any:
-        lay = self.layout
+        lay = self.lay
         return _again, (self.base, tuple(lay.shape), lay.strides, lay.offset, self.dtype, self.conj, self.neg)
 
 
@@ -162,7 +162,7 @@ def turned(x: Any, conj: bool = False, neg: bool = False) -> Any:
     before = turns(x)
     conj, neg = conj != before[0], neg != before[1]
     base = plain(x._storage)
-    return Turned(base, x.layout, x.dtype, conj, neg) if conj or neg else base
+    return Turned(base, x.lay, x.dtype, conj, neg) if conj or neg else base
 
 
 def turns_between(base: Any, part: Any) -> tuple[bool, bool]:
@@ -173,4 +173,4 @@ def turns_between(base: Any, part: Any) -> tuple[bool, bool]:
     if part.dtype.is_complex:
         return conj != conj_part, neg != neg_part
     # of a complex base's parts the imaginary ones, at odd places, are turned by its conjugate
-    return False, neg_part != (neg != (conj and bool(part.layout.offset % 2)))
+    return False, neg_part != (neg != (conj and bool(part.lay.offset % 2)))

@@ -28,17 +28,17 @@ def unique(x: Any, ordered: bool) -> tuple[Any, Any, Any]:
     everything. Waits for the device, since the number of results depends on the data.
     """
     refuse("sort", x.dtype)
-    n = x.layout.shape[0]
+    n = x.lay.shape[0]
     dev = x.device
     if not n:
         none = empty((0,), dtypes.int64, dev)
-        return empty(x.layout.shape, x.dtype, dev), none, empty((0,), dtypes.int64, dev)
+        return empty(x.lay.shape, x.dtype, dev), none, empty((0,), dtypes.int64, dev)
     if dev.type == "cpu":
         return _host(x, ordered)
     x = dense(x)
     context = dev.context
-    m = x.layout.numel // n
-    rows = x.layout.ndim > 1
+    m = x.lay.numel // n
+    rows = x.lay.ndim > 1
     keys = key_params(x.dtype, False)
     order = None
     if ordered and rows:
@@ -49,7 +49,7 @@ def unique(x: Any, ordered: bool) -> tuple[Any, Any, Any]:
     flags = empty((n,), dtypes.int64, dev)
     positions = (flags if order is None else order)._storage.buf  # some buffer must be given
     # sorted elements lie in order already, sorted slices are only named in order
-    head = (n, m, per_item, rows and ordered, x._storage.buf, x.layout.offset)
+    head = (n, m, per_item, rows and ordered, x._storage.buf, x.lay.offset)
     context.kernel("unique", "ct_unique_flags", "llliblbb", **keys).launch(
         size, local, (*head, positions, flags._storage.buf)
     )
@@ -76,7 +76,7 @@ def _slices(x: Any, n: int, m: int) -> Any:
     while width < n:
         kernel.launch(
             size, local,
-            (n, m, per_item, width, x._storage.buf, x.layout.offset, order._storage.buf, other._storage.buf),
+            (n, m, per_item, width, x._storage.buf, x.lay.offset, order._storage.buf, other._storage.buf),
         )  # fmt: skip
         order, other, width = other, order, width * 2
     return order
@@ -84,7 +84,7 @@ def _slices(x: Any, n: int, m: int) -> Any:
 
 def _lengths(starts: Any, n: int) -> Any:
     """Return the distances between starts, the last one up to ``n``."""
-    count = starts.layout.numel
+    count = starts.lay.numel
     ends = empty((count,), dtypes.int64, starts.device)
     copy_into(view(ends, Layout.make((count - 1,), (1,), 0)), view(starts, Layout.make((count - 1,), (1,), 1)))
     fill(view(ends, Layout.make((1,), (1,), count - 1)), n)

@@ -17,7 +17,7 @@ def variance(x: Any, dims: tuple[int, ...], n: int, divisor: float, root: bool) 
     An operand that is read once, in blocks that are still near when the deviations from their means are taken, is one
     whose dimensions are packed with the kept ones in the middle, as a batch normalisation's; others are read twice.
     """
-    shape = _as_channels(x.layout, dims) if x.device.type == "cl" else None
+    shape = _as_channels(x.lay, dims) if x.device.type == "cl" else None
     if shape is None or n < 2:
         around = reduce(rows.MEAN, x, dims, accumulation(x.dtype), (float(n),))
         return reduce(rows.STD if root else rows.VAR, x, dims, x.dtype, (divisor,), aux=around)
@@ -28,7 +28,7 @@ def variance(x: Any, dims: tuple[int, ...], n: int, divisor: float, root: bool) 
     if plan is None:
         plan = context.ready[key] = BatchPlan(context, shape, x.dtype, x.dtype)
     out = plan.spread(x, divisor, root)
-    return Array.new(out._storage, Layout.of(kept_shape(x.layout.shape, dims, False)), x.dtype)
+    return Array.new(out._storage, Layout.of(kept_shape(x.lay.shape, dims, False)), x.dtype)
 
 
 def _as_channels(lay: Layout, dims: tuple[int, ...]) -> tuple[int, int, int] | None:

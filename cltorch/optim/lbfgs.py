@@ -107,7 +107,7 @@ class LBFGS(Optimizer):
         """Return the parts of a vector that belong to the parameters, in their shapes."""
         parts, at = [], 0
         for p in map(real, self._params):
-            layout = Layout.make(p.shape, contiguous_strides(p.shape), flat.layout.offset + at)
+            layout = Layout.make(p.shape, contiguous_strides(p.shape), flat.lay.offset + at)
             parts.append(view(flat, layout))
             at += layout.numel
         return parts

@@ -240,7 +240,7 @@ def advance(step: Tensor) -> float:
     """Add one to a count on the host and return it."""
     # a memoryview, for NumPy's way to one number takes longer than the rest of a parameter's share in a step
     values = step._storage.array.data.cast(step.dtype.np.char)
-    at = step.layout.offset
+    at = step.lay.offset
     t = values[at] + 1.0
     values[at] = t
     step._storage.version += 1
@@ -252,13 +252,13 @@ def host_number(state: dict[str, Any], name: str) -> float:
     x = state[name]
     if x._storage.array is None or x.dtype not in _COUNTS:
         x = state[name] = x.to(CPU, dtypes.float32)
-    return float(x._storage.array.data.cast(x.dtype.np.char)[x.layout.offset])
+    return float(x._storage.array.data.cast(x.dtype.np.char)[x.lay.offset])
 
 
 def set_host_number(state: dict[str, Any], name: str, value: float) -> float:
     """Change a number that a state keeps on the host, and return it as it was stored."""
     x = state[name]
-    x._storage.array.data.cast(x.dtype.np.char)[x.layout.offset] = value
+    x._storage.array.data.cast(x.dtype.np.char)[x.lay.offset] = value
     x._storage.version += 1
     return host_number(state, name)
 

@@ -164,7 +164,7 @@ def _reduce_tensor(x: Tensor) -> tuple[Any, ...]:
 
 def _call(x: Tensor) -> tuple[Any, tuple[Any, ...]]:
     """Return the function and the arguments that make a plain tensor."""
-    lay = x.layout
+    lay = x.lay
     if x.is_meta:
         return rebuild.rebuild_meta_tensor, (x.dtype, tuple(lay.shape), tuple(lay.strides), x.requires_grad)
     shape, strides = tuple(lay.shape), tuple(lay.strides)

@@ -145,7 +145,7 @@ def set_tensor_state(tensor: Tensor, state: Any) -> bool:
     """
     if isinstance(state, tuple) and len(state) == 4:
         seen = rebuild_tensor(*state)
-        tensor._storage, tensor.layout, tensor.dtype = seen._storage, seen.layout, seen.dtype
+        tensor._storage, tensor.lay, tensor.dtype = seen._storage, seen.lay, seen.dtype
         return True
     _with_attributes(tensor, state)
     return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import functions
+from cltorch import formats, functions
 from cltorch.formats import follows, need_format
 from cltorch.ops.array import Array
 from cltorch.ops.turned import plain
@@ -15,28 +15,33 @@ from cltorch.storage_types import TypedStorage, UntypedStorage
 class Facts(Array):
     """Give Tensor what is asked about its elements without reading them."""
 
+    @property
+    def layout(self) -> formats.layout:
+        """Return how values are stored: ``torch.strided``."""
+        return formats.strided
+
     def size(self, dim: int | None = None) -> Any:
         """Return the shape, or the size of one dimension."""
-        return self.layout.shape if dim is None else self.layout.shape[functions.wrap_dim(dim, self.layout.ndim)]
+        return self.lay.shape if dim is None else self.lay.shape[functions.wrap_dim(dim, self.lay.ndim)]
 
     def stride(self, dim: int | None = None) -> Any:
         """Return the strides in elements, or the stride of one dimension."""
-        return self.layout.strides if dim is None else self.layout.strides[functions.wrap_dim(dim, self.layout.ndim)]
+        return self.lay.strides if dim is None else self.lay.strides[functions.wrap_dim(dim, self.lay.ndim)]
 
     def storage_offset(self) -> int:
         """Return the position of the first element in the storage."""
-        return self.layout.offset
+        return self.lay.offset
 
     def dim(self) -> int:
         """Return the number of dimensions."""
-        return self.layout.ndim
+        return self.lay.ndim
 
     ndimension = dim
     ndim = property(dim)
 
     def numel(self) -> int:
         """Return the number of elements."""
-        return self.layout.numel
+        return self.lay.numel
 
     nelement = numel
 
@@ -45,19 +50,19 @@ class Facts(Array):
         return self.dtype.itemsize
 
     itemsize = property(element_size)
-    nbytes = property(lambda self: self.layout.numel * self.dtype.itemsize)
+    nbytes = property(lambda self: self.lay.numel * self.dtype.itemsize)
 
     def is_contiguous(self, memory_format: Any = None) -> bool:
         """Return whether the elements lie in row-major order without gaps."""
         if memory_format is not None and need_format(memory_format)._ndim is not None:
-            return follows(self.layout, memory_format)
-        return self.layout.contiguous
+            return follows(self.lay, memory_format)
+        return self.lay.contiguous
 
     def data_ptr(self) -> int:
         """Return the address of the first element (on a device: of its buffer, plus the offset in bytes; 0 on meta)."""
-        if not self.layout.numel or self.is_meta:
+        if not self.lay.numel or self.is_meta:
             return 0
-        return self._storage.data_ptr() + self.layout.offset * self.dtype.itemsize
+        return self._storage.data_ptr() + self.lay.offset * self.dtype.itemsize
 
     def untyped_storage(self) -> Any:
         """Return the bytes behind the tensor, shared by its views."""

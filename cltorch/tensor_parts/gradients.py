@@ -112,7 +112,7 @@ class Gradients(Array):
                     f"attempting to assign a gradient with device type '{value.device.type}' to a tensor with device "
                     f"type '{self.device.type}'. Please ensure that the gradient and the tensor are on the same device"
                 )
-            if value.layout.shape != self.layout.shape:
+            if value.lay.shape != self.lay.shape:
                 raise RuntimeError(
                     f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size "
                     f"'{list(self.shape)}'. Please ensure that the gradient and the tensor are the same size"
@@ -252,7 +252,7 @@ class Gradients(Array):
     @property
     def data(self) -> Any:
         """Return the same memory outside the graph; changing it in place is not noticed by autograd."""
-        out = Array.new(self._storage.alias(), self.layout, self.dtype)
+        out = Array.new(self._storage.alias(), self.lay, self.dtype)
         if self._inference or out._inference:
             out._inference = self._inference
         return out
@@ -267,7 +267,7 @@ class Gradients(Array):
 
     def _detached(self, tangents: bool = False) -> Any:
         """Return the same memory outside the graph; ``tangents`` says whether they go along."""
-        out = Array.new(self._storage, self.layout, self.dtype)
+        out = Array.new(self._storage, self.lay, self.dtype)
         if self._inference or out._inference:
             out._inference = self._inference
         if tangents and self._tangents is not None:

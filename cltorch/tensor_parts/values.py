@@ -55,8 +55,8 @@ class Values(Array):
 
     def item(self) -> Any:
         """Return the one element as a Python number; waits for the device."""
-        if self.layout.numel != 1:
-            raise RuntimeError(f"a Tensor with {self.layout.numel} elements cannot be converted to Scalar")
+        if self.lay.numel != 1:
+            raise RuntimeError(f"a Tensor with {self.lay.numel} elements cannot be converted to Scalar")
         return self._one()
 
     def tolist(self) -> Any:
@@ -72,8 +72,8 @@ class Values(Array):
         return dlpack.dlpack_device(self)
 
     def __bool__(self) -> bool:
-        if self.layout.numel != 1:
-            what = "no values" if self.layout.numel == 0 else "more than one value"
+        if self.lay.numel != 1:
+            what = "no values" if self.lay.numel == 0 else "more than one value"
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
         return bool(self.item())
 
@@ -85,7 +85,7 @@ class Values(Array):
         return values(self).item()
 
     def _scalar(self) -> Any:
-        if self.layout.numel != 1:
+        if self.lay.numel != 1:
             raise ValueError("only one element tensors can be converted to Python scalars")
         if needs_grad(self):
             warn_once(
@@ -114,6 +114,6 @@ class Values(Array):
         return complex(self._scalar())
 
     def __index__(self) -> int:
-        if self.layout.numel != 1 or self.dtype.differentiable:
+        if self.lay.numel != 1 or self.dtype.differentiable:
             raise TypeError("only integer tensors of a single element can be converted to an index")
         return int(self.item())

@@ -53,7 +53,7 @@ def _product(m: int, k: int, n: int, variant: str, ta: bool = False, tb: bool = 
         x, y = (cltorch.from_numpy(v).to(device) for v in (a, b))
 
         def plan() -> Callable[[], Any]:
-            run = gemm.make_plan(device.context, _T, x.layout, y.layout, None, ta, tb, variant)
+            run = gemm.make_plan(device.context, _T, x.lay, y.lay, None, ta, tb, variant)
             return lambda: run(x, y, None, 1, 1)
 
         left, right = ((v.T if turned else v).astype(np.float64) for v, turned in ((a, ta), (b, tb)))
@@ -79,9 +79,9 @@ def _convolution(
 
         def plan() -> Callable[[], Any]:
             if weight:
-                back = conv.make_weight_plan(device.context, g, _T, x.layout, y.layout, False, window, variant)
+                back = conv.make_weight_plan(device.context, g, _T, x.lay, y.lay, False, window, variant)
                 return lambda: back(x, y)[0]
-            run = conv.make_plan(device.context, g, False, _T, x.layout, False, ends, variant)
+            run = conv.make_plan(device.context, g, False, _T, x.lay, False, ends, variant)
             return lambda: run(x, y, None)
 
         def correlate(p: np.ndarray, q: np.ndarray) -> np.ndarray:

@@ -98,18 +98,18 @@ def _aligned(a: Shape, b: Shape) -> list[tuple[int, int]]:
 
 
 def _of_matmul(a: Any, b: Any, transpose_a: bool, transpose_b: bool) -> Count:
-    a, b = a.layout.shape, b.layout.shape
+    a, b = a.lay.shape, b.lay.shape
     return "mm" if min(len(a), len(b)) == 2 else "bmm", _product(a, b, transpose_a, transpose_b)
 
 
 def _of_linear(x: Any, weight: Any, bias: Any) -> Count:
-    shape = x.layout.shape
-    joined = bias is not None and (len(shape) == 2 or x.layout.contiguous)
-    return "addmm" if joined else "mm", 2 * prod(shape) * weight.layout.shape[0]
+    shape = x.lay.shape
+    joined = bias is not None and (len(shape) == 2 or x.lay.contiguous)
+    return "addmm" if joined else "mm", 2 * prod(shape) * weight.lay.shape[0]
 
 
 def _of_addmm(input: Any, a: Any, b: Any, beta: Any, alpha: Any) -> Count:
-    a, b = a.layout.shape, b.layout.shape
+    a, b = a.lay.shape, b.lay.shape
     return "addmm" if len(a) == 2 else "baddbmm", _product(a, b, False, False)
 
 
@@ -124,56 +124,56 @@ def _weight_windows(x: Shape, y: Shape, weight: Shape) -> int:
 
 
 def _of_convolution(x: Any, weight: Any, bias: Any, geometry: Any, shape: Any) -> Count:
-    return "convolution", _windows(shape, weight.layout.shape, x.layout.shape[0])
+    return "convolution", _windows(shape, weight.lay.shape, x.lay.shape[0])
 
 
 def _of_transposed(x: Any, weight: Any, bias: Any, geometry: Any, shape: Any) -> Count:
-    return "convolution", _windows(x.layout.shape, weight.layout.shape, x.layout.shape[0])
+    return "convolution", _windows(x.lay.shape, weight.lay.shape, x.lay.shape[0])
 
 
 def _of_weight(x: Any, y: Any, geometry: Any, shape: Any) -> Count:
-    return "convolution", _weight_windows(x.layout.shape, y.layout.shape, shape)
+    return "convolution", _weight_windows(x.lay.shape, y.lay.shape, shape)
 
 
 def _back_of_convolution(c: Any, g: Any) -> Count:
-    (x, weight), y = c.shapes, g.layout.shape
+    (x, weight), y = c.shapes, g.lay.shape
     found = _windows(y, weight, y[0]) if c.needs[0] else 0
     return "convolution_backward", found + (_weight_windows(x, y, weight) if c.needs[1] else 0)
 
 
 def _back_of_transposed(c: Any, g: Any) -> Count:
-    (x, weight), y = c.shapes, g.layout.shape
+    (x, weight), y = c.shapes, g.lay.shape
     found = _windows(x, weight, y[0]) if c.needs[0] else 0
     return "convolution_backward", found + (_weight_windows(y, x, weight) if c.needs[1] else 0)
 
 
 def _of_attention(q: Any, k: Any, v: Any, *options: Any) -> Count:
-    q, v = q.layout.shape, v.layout.shape
+    q, v = q.lay.shape, v.lay.shape
     return "_scaled_dot_product_flash_attention", 2 * prod(q[:-1]) * v[-2] * (q[-1] + v[-1])
 
 
 def _back_of_attention(c: Any, g: Any) -> Count:
-    q, v = (x.layout.shape for x in (c.saved[0], c.saved[2]))
+    q, v = (x.lay.shape for x in (c.saved[0], c.saved[2]))
     return "_scaled_dot_product_flash_attention_backward", 2 * prod(q[:-1]) * v[-2] * (3 * q[-1] + 2 * v[-1])
 
 
 def _steps(rows: int, w_ih: Any, w_hh: Any) -> tuple[int, int]:
-    return 2 * rows * w_ih.layout.numel, 2 * rows * w_hh.layout.numel
+    return 2 * rows * w_ih.lay.numel, 2 * rows * w_hh.lay.numel
 
 
 def _of_recurrent(x: Any, h0: Any, c0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any, w_hr: Any, *rest: Any) -> Count:
-    rows = x.layout.shape[0]
+    rows = x.lay.shape[0]
     found = "mm" if b_ih is None else "addmm", sum(_steps(rows, w_ih, w_hh))
-    return found if w_hr is None else (*found, "mm", 2 * rows * w_hr.layout.numel)
+    return found if w_hr is None else (*found, "mm", 2 * rows * w_hr.lay.numel)
 
 
 def _back_of_recurrent(c: Any, *grads: Any) -> Count:
     x, h0, _, w_ih, w_hh, _, _, w_hr = c.saved[:8]
-    rows = x.layout.shape[0]
+    rows = x.lay.shape[0]
     inputs, states = _steps(rows, w_ih, w_hh)
-    later = rows if c.needs[1] else rows - h0.layout.shape[0]  # steps whose state before has a gradient
-    found = inputs * (c.needs[0] + c.needs[3]) + states * c.needs[4] + 2 * later * w_hh.layout.numel
-    return "mm", found + (0 if w_hr is None else 2 * rows * w_hr.layout.numel * (1 + c.needs[7]))
+    later = rows if c.needs[1] else rows - h0.lay.shape[0]  # steps whose state before has a gradient
+    found = inputs * (c.needs[0] + c.needs[3]) + states * c.needs[4] + 2 * later * w_hh.lay.numel
+    return "mm", found + (0 if w_hr is None else 2 * rows * w_hr.lay.numel * (1 + c.needs[7]))
 
 
 _FORWARD: dict[Any, Callable[..., Count]] = {

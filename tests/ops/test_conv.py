@@ -165,9 +165,9 @@ def all_passes(case, place, t=dtypes.float32):
         gw, gb = conv.convolve_weight(x, g, geometry, w.shape, True)
     else:
         plan = (dev.context, geometry)
-        y = conv.make_plan(*plan, False, t, x.layout, True, case.y_shape, variant)(x, w, b)
-        gx = conv.make_plan(*plan, True, t, g.layout, False, case.x_shape, variant)(g, w, None)
-        gw, gb = conv.make_weight_plan(*plan, t, x.layout, g.layout, True, w.shape, variant)(x, g)
+        y = conv.make_plan(*plan, False, t, x.lay, True, case.y_shape, variant)(x, w, b)
+        gx = conv.make_plan(*plan, True, t, g.lay, False, case.x_shape, variant)(g, w, None)
+        gw, gb = conv.make_weight_plan(*plan, t, x.lay, g.lay, True, w.shape, variant)(x, g)
     return [numbers(a) for a in (y, gx, gw, gb)]
 
 
@@ -325,11 +325,11 @@ def test_operands_of_any_strides_and_offsets(order, variant, cl_device):
         w, b = on(case.w, dtypes.float32, dev), on(case.b, dtypes.float32, dev)
         plan = (dev.context, case.geometry())
         for a in (x, inner):
-            y = conv.make_plan(*plan, False, a.dtype, a.layout, True, case.y_shape, variant)(a, w, b)
+            y = conv.make_plan(*plan, False, a.dtype, a.lay, True, case.y_shape, variant)(a, w, b)
             np.testing.assert_array_equal(numbers(y), case.result())
-            gw, _ = conv.make_weight_plan(*plan, a.dtype, a.layout, g.layout, False, w.shape, variant)(a, g)
+            gw, _ = conv.make_weight_plan(*plan, a.dtype, a.lay, g.lay, False, w.shape, variant)(a, g)
             np.testing.assert_array_equal(numbers(gw), case.weight_gradient())
-        gx = conv.make_plan(*plan, True, g.dtype, g.layout, False, case.x_shape, variant)(g, w, None)
+        gx = conv.make_plan(*plan, True, g.dtype, g.lay, False, case.x_shape, variant)(g, w, None)
         np.testing.assert_array_equal(numbers(gx), case.input_gradient())
 
 

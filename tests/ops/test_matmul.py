@@ -29,8 +29,8 @@ def product(a, b, addend=None, alpha=1, beta=1, ta=False, tb=False, variant=""):
     """Run one product with a plan made for a kind of device."""
     if a.device.type == "cpu":
         return gemm.product(a, b, addend, alpha, beta, ta, tb)
-    third = None if addend is None else addend.layout
-    plan = gemm.make_plan(a.device.context, a.dtype, a.layout, b.layout, third, ta, tb, variant)
+    third = None if addend is None else addend.lay
+    plan = gemm.make_plan(a.device.context, a.dtype, a.lay, b.lay, third, ta, tb, variant)
     return plan(a, b, addend, alpha, beta)
 
 
@@ -190,7 +190,7 @@ def test_tiles_of_other_devices(cl_device):
         for m, k, n in ((13, 70, 50), (9, 500, 33)):
             a, x = draw(rng, m, k, device=cl_device)
             b, y = draw(rng, k, n, device=cl_device)
-            p = gemm.Problem.of(x.layout, y.layout, None, False, False)
+            p = gemm.Problem.of(x.lay, y.lay, None, False, False)
             out = cltorch.empty(m, n, device=cl_device)
             run = gemm_cpu.plan(context, p, dtypes.float32, tile)
             run(x._storage.buf, y._storage.buf, out._storage.buf, out._storage.buf, 0, 0, 0, 0, 1.0, 0.0)

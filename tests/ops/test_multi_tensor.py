@@ -219,7 +219,7 @@ def test_new_numbers_and_new_lengths_compile_nothing(cl_device):
 
 def test_is_run_knows_which_layouts_are_one_run():
     def layouts(*xs):
-        return [x.layout for x in xs]
+        return [x.lay for x in xs]
 
     a = cltorch.empty(4, 5)
     assert is_run(layouts(a, cltorch.empty(4, 5)))

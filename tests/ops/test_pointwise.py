@@ -426,10 +426,10 @@ def test_the_kernels_of_gpus_compute_the_same(cl_device, t):
     for ins in triples:
         shape = cltorch.broadcast_shapes(*(i.shape for i in ins))
         outs = [cltorch.empty(shape, dtype=dtype, device=dev) for _ in range(2)]
-        layouts = [(i.layout, i.dtype) for i in outs], [(i.layout, i.dtype) for i in ins]
+        layouts = [(i.lay, i.dtype) for i in outs], [(i.lay, i.dtype) for i in ins]
         kernel, size, group, lead = specialise(dev.context, formula, compute, *layouts, kind="gpu")
         every = [*outs, *ins]
-        kernel.launch(size, group, (*lead, *(i._storage.buf for i in every), *(i.layout.offset for i in every)))
+        kernel.launch(size, group, (*lead, *(i._storage.buf for i in every), *(i.lay.offset for i in every)))
         p, q, s = (numbers(i) for i in ins)
         np.testing.assert_array_equal(numbers(outs[0]), np.where(s, p, q))
         np.testing.assert_array_equal(numbers(outs[1]), np.maximum(p, q))
@@ -450,10 +450,10 @@ def test_transposed_operands_are_turned_in_tiles(cl_device, t, kind):
         turned_mask = cltorch.tensor(np.ascontiguousarray((b > 30).swapaxes(1, 2)), device=dev).transpose(1, 2)
         for ins in ((x, y, mask), (y, x, turned_mask), (x, x[1:2], mask)):
             outs = [cltorch.full((3, high, wide + 2), 9, dtype=dtype, device=dev)[..., 1:-1] for _ in range(2)]
-            layouts = [(i.layout, i.dtype) for i in outs], [(i.layout, i.dtype) for i in ins]
+            layouts = [(i.lay, i.dtype) for i in outs], [(i.lay, i.dtype) for i in ins]
             kernel, size, group, lead = specialise(dev.context, formula, compute, *layouts, kind=kind)
             every = [*outs, *ins]
-            kernel.launch(size, group, (*lead, *(i._storage.buf for i in every), *(i.layout.offset for i in every)))
+            kernel.launch(size, group, (*lead, *(i._storage.buf for i in every), *(i.lay.offset for i in every)))
             p, q, s = (numbers(i) for i in ins)
             np.testing.assert_array_equal(numbers(outs[0]), np.where(s, p, q))
             np.testing.assert_array_equal(numbers(outs[1]), np.maximum(p, q))

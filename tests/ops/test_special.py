@@ -297,7 +297,7 @@ def test_the_kernels_of_gpus_compute_the_same(cl_device, name):
         "zeta": (Formula("gpu_loop", lambda m, v: m.zeta(2.0, v)), scipy.special.zeta(2, x.astype(np.float64))),
         "frexp": (Formula("gpu_single", lambda m, v: m.frexp(v)[0]), np.frexp(x)[0]),
     }[name]
-    layouts = [(out.layout, out.dtype)], [(given.layout, given.dtype)]
+    layouts = [(out.lay, out.dtype)], [(given.lay, given.dtype)]
     kernel, size, group, lead = specialise(context, formula, cltorch.float32, *layouts, kind="gpu")
     kernel.launch(size, group, (*lead, out._storage.buf, given._storage.buf, 0, 0))
     np.testing.assert_allclose(values(out), want, rtol=1e-6)

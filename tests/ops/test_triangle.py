@@ -29,7 +29,7 @@ def test_both_variants_keep_the_triangle(cl_device, variant, upper):
 def test_only_the_view_changes_in_place(cl_device, variant):
     a = np.arange(60, dtype=np.int64).reshape(3, 4, 5)
     x = from_host(a, dtypes.int64, cltorch.device(cl_device))
-    part = view(x, x.layout.slice(0, 0, 3, 2).transpose(1, 2))
+    part = view(x, x.lay.slice(0, 0, 3, 2).transpose(1, 2))
     ops.keep(part, None, 0, False, variant)
     expected = a.copy()
     expected[::2] = np.swapaxes(np.tril(np.swapaxes(a[::2], 1, 2)), 1, 2)

@@ -219,7 +219,7 @@ def check_products(device, sizes, variant, types=(dtypes.float32,)):
             c, z = whole(rng, m, n, device=device)
             x, y, z = x.to(t), y.to(t), z.to(t)
             for left, right in ((x, y), (x.t().contiguous().t(), y.t().contiguous().t())):
-                plan = gemm.make_plan(context, t, left.layout, right.layout, z.layout, False, False, variant)
+                plan = gemm.make_plan(context, t, left.lay, right.lay, z.lay, False, False, variant)
                 np.testing.assert_array_equal(plan(left, right, z, 2, -1).cpu().float().numpy(), 2 * (a @ b) - c)
 
 
@@ -267,10 +267,10 @@ def test_convolutions_are_right_with_every_block(block, cl_device, trial):
     c, y = whole(rng, 2, 20, 7, 8, device=cl_device)
     g = Geometry(2, 1, 18, 20, (1, 9, 10), (1, 7, 8), (1, 3, 3), (1, 1, 1), (0, 0, 0), (1, 1, 1))
     t = dtypes.float32
-    plan = conv.make_plan(context, g, False, t, x.layout, False, (2, 20, 7, 8), "gpu")
+    plan = conv.make_plan(context, g, False, t, x.lay, False, (2, 20, 7, 8), "gpu")
     windows = np.lib.stride_tricks.sliding_window_view(a, (3, 3), (2, 3))
     np.testing.assert_array_equal(plan(x, w, None).cpu().numpy(), np.einsum("nchwij,kcij->nkhw", windows, b))
-    plan = conv.make_weight_plan(context, g, t, x.layout, y.layout, True, (20, 18, 3, 3), "gpu")
+    plan = conv.make_weight_plan(context, g, t, x.lay, y.lay, True, (20, 18, 3, 3), "gpu")
     gradient, total = plan(x, y)
     np.testing.assert_array_equal(gradient.cpu().numpy(), np.einsum("nchwij,nkhw->kcij", windows, c))
     np.testing.assert_array_equal(total.cpu().numpy(), c.sum((0, 2, 3)))
@@ -296,7 +296,7 @@ def test_processors_convolutions_are_right_with_every_choice(changes, cl_device,
         s = conv_shape.forward(g)
         t = dtypes.float32
         seen.append(conv_choice.wished(conv_choice.correlation(g, s, t), changes["winograd"], s, t))
-        plan = conv.make_plan(context, g, False, t, x.layout, False, (2, 40, *outs[1:]), "cpu")
+        plan = conv.make_plan(context, g, False, t, x.lay, False, (2, 40, *outs[1:]), "cpu")
         windows = np.lib.stride_tricks.sliding_window_view(a, (3, 3), (2, 3))[:, :, ::stride, ::stride]
         # Winograd's way is not exact, even of whole numbers
         want = np.einsum("nchwij,kcij->nkhw", windows, b)
@@ -325,7 +325,7 @@ def test_processors_gradients_of_weights_are_right_with_every_choice(
         s = conv_shape.forward(g)
         way = conv_choice.wished(conv_choice.weight_gradient(g, s, t), wish, s, t)
         assert way == ("winograd" if wish == "all" else "direct")
-        plan = conv.make_weight_plan(context, g, t, x.layout, y.layout, True, (lanes, 18, 3, 3), "cpu")
+        plan = conv.make_weight_plan(context, g, t, x.lay, y.lay, True, (lanes, 18, 3, 3), "cpu")
         want = np.einsum("nchwij,nkhw->kcij", np.lib.stride_tricks.sliding_window_view(a, (3, 3), (2, 3)), b)
         gradient, total = plan(x, y)
         # Winograd's way is not exact, even of whole numbers
@@ -354,9 +354,9 @@ def test_single_channels_are_right_with_every_choice(changes, taps, size, stride
     g = Geometry(2, 5, 1, 1, (1, 39, 40), (1, *outs), window, steps, (0, 0, 0), (1, 1, 1))
     assert conv_choice.correlation(g, conv_shape.forward(g), t) == "depthwise"
     windows = np.lib.stride_tricks.sliding_window_view(a, (size, size), (2, 3))[:, :, ::stride, ::stride]
-    plan = conv.make_plan(context, g, False, t, x.layout, False, (2, 5, *outs), "cpu")
+    plan = conv.make_plan(context, g, False, t, x.lay, False, (2, 5, *outs), "cpu")
     np.testing.assert_array_equal(plan(x, w, None).cpu().numpy(), np.einsum("nchwij,cij->nchw", windows, b[:, 0]))
-    back = conv.make_weight_plan(context, g, t, x.layout, y.layout, False, (5, 1, size, size), "cpu")
+    back = conv.make_weight_plan(context, g, t, x.lay, y.lay, False, (5, 1, size, size), "cpu")
     np.testing.assert_array_equal(back(x, y)[0].cpu().numpy()[:, 0], np.einsum("nchwij,nchw->cij", windows, c))
 
 

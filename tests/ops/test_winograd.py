@@ -60,9 +60,9 @@ def check(dev, n, groups, c, k, ins, padding=1, t=dtypes.float32, lay=lambda a: 
     most = [*all_passes(abs(x), abs(w), abs(g), padding), abs(g).sum((0, 2, 3))]
     dx, dg = lay(dx), lay(dg)
     plan = (dev.context, s)
-    y = conv.make_plan(*plan, False, t, dx.layout, bias, g.shape, "cpu")(dx, dw, db if bias else None)
-    gx = conv.make_plan(*plan, True, t, dg.layout, False, x.shape, "cpu")(dg, dw, None)
-    gw, gb = conv.make_weight_plan(*plan, t, dx.layout, dg.layout, bias, w.shape, "cpu")(dx, dg)
+    y = conv.make_plan(*plan, False, t, dx.lay, bias, g.shape, "cpu")(dx, dw, db if bias else None)
+    gx = conv.make_plan(*plan, True, t, dg.lay, False, x.shape, "cpu")(dg, dw, None)
+    gw, gb = conv.make_weight_plan(*plan, t, dx.lay, dg.lay, bias, w.shape, "cpu")(dx, dg)
     got = [numbers(a) for a in (y, gx, gw, *([gb] if bias else []))]
     unit = {dtypes.float16: 2.0**-11, dtypes.bfloat16: 2.0**-8}.get(t, 2.0**-24)
     for name, a, exact, scale in zip(("result", "input", "weight", "bias"), got, wanted, most, strict=False):

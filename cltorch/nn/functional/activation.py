@@ -312,10 +312,10 @@ def glu(input: Any, dim: int = -1) -> Any:
     tensor([1., 2.])
     """
     need_array("glu", "input", 1, input)
-    if input.layout.ndim == 0:
+    if input.lay.ndim == 0:
         raise RuntimeError("glu does not support scalars because halving size must be even")
-    d = wrap_dim(dim, input.layout.ndim)
-    n = input.layout.shape[d]
+    d = wrap_dim(dim, input.lay.ndim)
+    n = input.lay.shape[d]
     if n % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {d} is size {n}")
     return functions.gated(functions.narrow(input, d, 0, n // 2), functions.narrow(input, d, n // 2, n // 2))

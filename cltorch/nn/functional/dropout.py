@@ -90,7 +90,7 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """
     need_array("dropout1d", "input", 1, input)
     _check(p)
-    ndim = input.layout.ndim
+    ndim = input.lay.ndim
     if ndim not in (2, 3):
         raise RuntimeError(
             f"dropout1d: Expected 2D or 3D input, but received a {ndim}D input. Note that dropout1d exists to provide "
@@ -113,7 +113,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """
     need_array("dropout2d", "input", 1, input)
     _check(p)
-    ndim = input.layout.ndim
+    ndim = input.lay.ndim
     if ndim == 3:
         warnings.warn(
             "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is desired "
@@ -147,7 +147,7 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     """
     need_array("dropout3d", "input", 1, input)
     _check(p)
-    ndim = input.layout.ndim
+    ndim = input.lay.ndim
     if ndim not in (4, 5):
         warnings.warn(
             f"dropout3d: Received a {ndim}-D input to dropout3d, which is deprecated and will result in an error in a "

@@ -46,9 +46,9 @@ def embedding(
     """
     need_array("embedding", "indices", 2, input)
     need_array("embedding", "weight", 1, weight)
-    if weight.layout.ndim != 2:
+    if weight.lay.ndim != 2:
         raise RuntimeError("'weight' must be 2-D")
-    count = weight.layout.shape[0]
+    count = weight.lay.shape[0]
     if padding_idx is None:
         padding_idx = -1
     else:
@@ -67,7 +67,7 @@ def embedding(
 def shorten(input: Any, weight: Any, max_norm: float, norm_type: float) -> None:
     """Scale the rows that are looked up to at most ``max_norm``; all rows are measured, so nothing is read back."""
     weight = weight.detach()  # what is derived forward from the rows stays as it is
-    used = functions.zeros(weight.layout.shape[0], 1, dtype=dtypes.bool_, device=weight.device)
+    used = functions.zeros(weight.lay.shape[0], 1, dtype=dtypes.bool_, device=weight.device)
     used = functions.index_fill(used, 0, functions.reshape(input, (-1,)), True)
     length = functions.vector_norm(weight, norm_type, 1, True)
     too_long = functions.logical_and(used, functions.gt(length, max_norm))
@@ -94,10 +94,10 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
     need_array("one_hot", "tensor", 1, tensor)
     if tensor.dtype is not dtypes.int64:
         raise RuntimeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if tensor.layout.numel == 0:
+    if tensor.lay.numel == 0:
         if num_classes <= 0:
             raise RuntimeError("Can not infer total number of classes from empty tensor.")
-        return functions.zeros((*tensor.layout.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
+        return functions.zeros((*tensor.lay.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
     if tensor.device.type == "cpu":
         if int(functions.amin(bare(tensor))) < 0:
             raise RuntimeError(_NEGATIVE)
@@ -112,6 +112,6 @@ def one_hot(tensor: Any, num_classes: int = -1) -> Any:
         num_classes = most + 1
     if tensor.device.type != "cpu" and num_classes > 0 and not active:  # which notes what is wrong
         return one_hot_vectors(tensor, num_classes)
-    zeros = functions.zeros((*tensor.layout.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
+    zeros = functions.zeros((*tensor.lay.shape, num_classes), dtype=dtypes.int64, device=tensor.device)
     with faults.told_as("one_hot"):
         return functions.scatter(zeros, -1, functions.unsqueeze(tensor, -1), 1)

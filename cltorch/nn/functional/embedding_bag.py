@@ -146,7 +146,7 @@ def embedding_bag(
             f"'per_sample_weights'; but type {weight.type()} does not equal {per_sample_weights.type()} (while "
             "checking arguments for embedding_bag)"
         )
-    rows = weight.layout.shape[0]
+    rows = weight.lay.shape[0]
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:
             raise RuntimeError(
@@ -166,7 +166,7 @@ def embedding_bag(
         if bag is None:
             bag = f.reshape(f.expand(f.unsqueeze(f.arange(bags, device=input.device), 1), input.shape), (-1,))
         # one bag more takes what comes behind the last offset
-        return f.narrow(_largest(values, kept, bag, (bags + 1, weight.layout.shape[1])), 0, 0, bags)
+        return f.narrow(_largest(values, kept, bag, (bags + 1, weight.lay.shape[1])), 0, 0, bags)
     if per_sample_weights is not None:
         values = f.mul(values, f.reshape(per_sample_weights, (-1, 1)))
     if kept is not None:
@@ -183,7 +183,7 @@ def embedding_bag(
 
 def _added(values: Any, input: Any, bag: Any, bags: int) -> Any:
     """Return the sums of rows by bag."""
-    width = values.layout.shape[1]
+    width = values.lay.shape[1]
     if bag is None:
         return f.sum(f.reshape(values, (*input.shape, width)), 1)
     return f.narrow(f.index_back(values, (bags + 1, width), 0, False, (bag,)), 0, 0, bags)
@@ -191,7 +191,7 @@ def _added(values: Any, input: Any, bag: Any, bags: int) -> Any:
 
 def _largest(values: Any, kept: Any, bag: Any, shape: tuple[int, int]) -> Any:
     """Return the largest values by bag, the first of equals where the gradient is concerned, and 0 for none."""
-    length, width = values.layout.shape
+    length, width = values.lay.shape
     if not length:
         # the sum of nothing leads back to the weight
         return f.add(f.zeros(shape, dtype=values.dtype, device=values.device), f.sum(values, 0))

@@ -47,7 +47,7 @@ def binary_cross_entropy(
     need_array("binary_cross_entropy", "target", 2, target)
     reduction = chosen_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
-    if target.layout.shape != input.layout.shape:
+    if target.lay.shape != input.lay.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. "
             "Please ensure they have the same size."
@@ -57,7 +57,7 @@ def binary_cross_entropy(
             f"Found dtype {SCALAR_NAMES[target.dtype.name]} but expected {SCALAR_NAMES[input.dtype.name]}"
         )
     each = functions.binary_cross_entropy_error(input, target)
-    if input.device.type == "cpu" and input.layout.numel:
+    if input.device.type == "cpu" and input.lay.numel:
         for what, x in (("input", input), ("target", target)):
             low, high = functions.aminmax(bare(x).detach())
             if not (0 <= float(low) and float(high) <= 1):
@@ -65,7 +65,7 @@ def binary_cross_entropy(
     if weight is not None:
         need_array("binary_cross_entropy", "weight", 3, weight)
         # a weight may be smaller than the input, never larger
-        each = functions.mul(each, functions.expand(weight, input.layout.shape))
+        each = functions.mul(each, functions.expand(weight, input.lay.shape))
         return reduced(each, reduction)
     return reduced_as_one(each, reduction)
 
@@ -93,7 +93,7 @@ def binary_cross_entropy_with_logits(
     need_array("binary_cross_entropy_with_logits", "target", 2, target)
     reduction = chosen_reduction(size_average, reduce, reduction)
     check_reduction(reduction)
-    if target.layout.shape != input.layout.shape:
+    if target.lay.shape != input.lay.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     if pos_weight is None:
         each = functions.logits_error(input, target)
@@ -138,7 +138,7 @@ def kl_div(
     each = (functions.log_divergence if log_target else functions.divergence)(input, target)
     if reduction == "batchmean":
         total = functions.sum(each)
-        return functions.div(total, input.layout.shape[0]) if input.layout.ndim else total
+        return functions.div(total, input.lay.shape[0]) if input.lay.ndim else total
     return reduced(each, reduction)
 
 
@@ -253,7 +253,7 @@ def gaussian_nll_loss(
             raise ValueError("var has negative entry/entries")
         var = f.full_like(input.detach(), var)
     need_array("gaussian_nll_loss", "var", 3, var)
-    shape, given = tuple(input.layout.shape), tuple(var.layout.shape)
+    shape, given = tuple(input.lay.shape), tuple(var.lay.shape)
     if given != shape and given == shape[:-1]:
         var = f.unsqueeze(var, -1)
     elif given != shape:
@@ -262,7 +262,7 @@ def gaussian_nll_loss(
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
-    if var.device.type == "cpu" and var.layout.numel and not var._batch and float(f.amin(var.detach())) < 0:
+    if var.device.type == "cpu" and var.lay.numel and not var._batch and float(f.amin(var.detach())) < 0:
         raise ValueError("var has negative entry/entries")
     # the bound does not stop the gradient, as in PyTorch
     safe = f.add(var, f.clamp_min(f.sub(eps, var.detach()), 0))

@@ -29,7 +29,7 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     need_array("bilinear", "input1", 1, input1)
     need_array("bilinear", "input2", 2, input2)
     need_array("bilinear", "weight", 3, weight)
-    a, b, w = input1.layout.shape, input2.layout.shape, weight.layout.shape
+    a, b, w = input1.lay.shape, input2.lay.shape, weight.lay.shape
     if len(a) != len(b):
         raise RuntimeError(f"bilinear(): input dimensions do not match: got {len(a)} and {len(b)}")
     for d, (n, k) in enumerate(zip(a[:-1], b[:-1], strict=True)):
@@ -38,9 +38,9 @@ def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Any:
     for i, (n, k) in enumerate(((a[-1], w[1]), (b[-1], w[2])), 1):
         if n != k:
             raise RuntimeError(f"bilinear(): input{i} size does not match weight size: got {n} but expected {k}")
-    if bias is not None and tuple(bias.layout.shape) != (w[0],):
+    if bias is not None and tuple(bias.lay.shape) != (w[0],):
         raise RuntimeError(
-            f"bilinear(): bias size does not match weight size: got {bias.layout.shape[0]} but expected {w[0]}"
+            f"bilinear(): bias size does not match weight size: got {bias.lay.shape[0]} but expected {w[0]}"
         )
     first = functions.reshape(input1, (-1, a[-1]))
     second = functions.reshape(input2, (-1, 1, b[-1]))

@@ -28,12 +28,12 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     tensor([0.3333, 0.2500, 0.3333])
     """
     need_array("local_response_norm", "input", 1, input)
-    shape = input.layout.shape
+    shape = input.lay.shape
     if len(shape) < 3:
         raise ValueError(
             f"Expected 3D or higher dimensionality                          input (got {len(shape)} dimensions)"
         )
-    if input.layout.numel == 0:
+    if input.lay.numel == 0:
         return input
     size = operator.index(size)
     if size < 1:

@@ -20,7 +20,7 @@ __all__ = ["huber_loss", "l1_loss", "mse_loss", "smooth_l1_loss"]
 
 def _one_size(input: Any, target: Any) -> Sequence[Any]:
     """Return both as one shape, which is what their dtypes count by, with a warning where they differ."""
-    if input.layout.shape == target.layout.shape:
+    if input.lay.shape == target.lay.shape:
         return input, target
     warnings.warn(
         f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will "
@@ -46,7 +46,7 @@ def _weighted(each: Any, weight: Any, reduction: str, mean_of_weights: bool) -> 
     if reduction not in REDUCTIONS:
         raise ValueError(f"Invalid reduction mode: {reduction}. Expected one of 'none', 'mean', 'sum'.")
     need_array("loss", "weight", 6, weight)
-    if weight.layout.shape != each.layout.shape:
+    if weight.lay.shape != each.lay.shape:
         raise ValueError("Weights and input must have the same size.")
     each = functions.mul(each, weight)
     if reduction == "mean" and mean_of_weights:

@@ -73,7 +73,7 @@ def margin_ranking_loss(
     need_array("margin_ranking_loss", "input2", 2, input2)
     need_array("margin_ranking_loss", "target", 3, target)
     reduction = chosen_reduction(size_average, reduce, reduction)
-    if not input1.layout.ndim == input2.layout.ndim == target.layout.ndim:
+    if not input1.lay.ndim == input2.lay.ndim == target.lay.ndim:
         raise RuntimeError(
             "margin_ranking_loss : All input tensors should have same dimension but got sizes: input1: "
             f"{input1.shape}, input2: {input2.shape}, target: {target.shape} "
@@ -102,7 +102,7 @@ def soft_margin_loss(
     need_array("soft_margin_loss", "input", 1, input)
     need_array("soft_margin_loss", "target", 2, target)
     each = functions.soft_margin_error(input, target)
-    if each.layout.shape != input.layout.shape:
+    if each.lay.shape != input.lay.shape:
         raise RuntimeError(
             f"output with shape {list(input.shape)} doesn't match the broadcast shape {list(each.shape)}"
         )
@@ -133,10 +133,10 @@ def cosine_embedding_loss(
     need_array("cosine_embedding_loss", "target", 3, target)
     reduction = chosen_reduction(size_average, reduce, reduction)
     f = functions
-    ndim = target.layout.ndim
+    ndim = target.lay.ndim
     if ndim > 1:
         raise RuntimeError("0D or 1D target tensor expected, multi-target not supported")
-    if input1.layout.ndim != ndim + 1 or input2.layout.ndim != ndim + 1:
+    if input1.lay.ndim != ndim + 1 or input2.lay.ndim != ndim + 1:
         raise RuntimeError(
             f"{ndim}D target tensor expects {ndim + 1}D input tensors, but found inputs with sizes "
             f"{list(input1.shape)} and {list(input2.shape)}."
@@ -191,10 +191,10 @@ def triplet_margin_loss(
     reduction = chosen_reduction(size_average, reduce, reduction)
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
-    if not anchor.layout.ndim == positive.layout.ndim == negative.layout.ndim:
+    if not anchor.lay.ndim == positive.lay.ndim == negative.lay.ndim:
         raise RuntimeError(
             "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
-            f"anchor {anchor.layout.ndim}D, positive {positive.layout.ndim}D, and negative {negative.layout.ndim}D "
+            f"anchor {anchor.lay.ndim}D, positive {positive.lay.ndim}D, and negative {negative.lay.ndim}D "
             "inputs"
         )
     each = _triplet(anchor, positive, negative, margin, swap, lambda a, b: functions.pairwise_distance(a, b, p, eps))
@@ -226,7 +226,7 @@ def triplet_margin_with_distance_loss(
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
     check_reduction(reduction)
-    dims = [x.layout.ndim for x in (anchor, positive, negative)]
+    dims = [x.lay.ndim for x in (anchor, positive, negative)]
     if dims[0] != dims[1] or dims[1] != dims[2]:
         raise RuntimeError(
             "The anchor, positive, and negative tensors are expected to have the same number of dimensions, but got: "
@@ -246,7 +246,7 @@ def _need_classes(name: str, input: Any, target: Any) -> None:
 
 def _need_range(target: Any, first: int, end: int, message: str) -> None:
     """Raise RuntimeError for a class out of range, on the host; a device is not waited for."""
-    if target.device.type == "cpu" and target.layout.numel:
+    if target.device.type == "cpu" and target.lay.numel:
         classes = host(bare(target))
         if not first <= classes.min() <= classes.max() < end:
             raise RuntimeError(message)
@@ -305,24 +305,24 @@ def multi_margin_loss(
     check_reduction(reduction)
     need_array("multi_margin_loss", "input", 1, input)
     need_array("multi_margin_loss", "target", 2, target)
-    if weight is not None and need_array("multi_margin_loss", "weight", 5, weight).layout.ndim != 1:
+    if weight is not None and need_array("multi_margin_loss", "weight", 5, weight).lay.ndim != 1:
         raise ValueError("weight must be one-dimensional")
-    if not input.layout.ndim:  # PyTorch takes a number for a vector of one class
+    if not input.lay.ndim:  # PyTorch takes a number for a vector of one class
         input = f.reshape(input, (1,))
-    shape = tuple(input.layout.shape)
+    shape = tuple(input.lay.shape)
     if len(shape) not in (1, 2) or shape[-1] == 0:
         raise RuntimeError(
             f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(shape)}"
         )
     classes, count = shape[-1], shape[0] if len(shape) == 2 else 1
-    given = tuple(target.layout.shape)
-    if len(given) > 1 or target.layout.numel != count:
+    given = tuple(target.lay.shape)
+    if len(given) > 1 or target.lay.numel != count:
         raise RuntimeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples (batch "
             f"size). Expected target size [{count}], but got {list(given)}. Input has shape {list(shape)}."
         )
-    if weight is not None and tuple(weight.layout.shape) != (classes,):
-        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.layout.shape)}")
+    if weight is not None and tuple(weight.lay.shape) != (classes,):
+        raise RuntimeError(f"inconsistent weight size, expected {classes} but got {list(weight.lay.shape)}")
     _need_classes("multi_margin_loss", input, target)
     if weight is not None and weight.dtype is not input.dtype:
         raise RuntimeError(
@@ -366,12 +366,12 @@ def multilabel_margin_loss(
     check_reduction(reduction)
     need_array("multilabel_margin_loss", "input", 1, input)
     need_array("multilabel_margin_loss", "target", 2, target)
-    shape = tuple(input.layout.shape)
+    shape = tuple(input.lay.shape)
     if len(shape) > 2 or (shape and shape[-1] == 0):
         raise RuntimeError(
             f"Expected non-empty vector or matrix with optional 0-dim batch size, but got: {list(shape)}"
         )
-    if tuple(target.layout.shape) != shape:
+    if tuple(target.lay.shape) != shape:
         raise RuntimeError(f"inconsistent target size: {list(target.shape)} for input of size: {list(shape)}")
     _need_classes("multilabel_margin_loss", input, target)
     _need_range(target, -1, max(shape[-1:], default=1), "argument #2 'target' is out of range")
@@ -379,10 +379,10 @@ def multilabel_margin_loss(
     # nothing counts from the first negative class on
     named = f.eq(f.cumsum(f.to(f.lt(y, 0), dtypes.int64), 1), 0)
     # one out of range stays, so that a device notes it
-    place = f.where(f.logical_or(named, f.logical_or(f.lt(y, -1), f.ge(y, x.layout.shape[1]))), y, 0)
+    place = f.where(f.logical_or(named, f.logical_or(f.lt(y, -1), f.ge(y, x.lay.shape[1]))), y, 0)
     with faults.told_as("multilabel_margin_loss"):
         wanted = f.gt(f.scatter_add(f.zeros_like(y), 1, place, f.to(named, dtypes.int64)), 0)
     margin = f.relu(f.add(f.sub(f.unsqueeze(x, 1), f.unsqueeze(gather(x, 1, place), 2)), 1))
     counted = f.logical_and(f.unsqueeze(named, 2), f.logical_not(f.unsqueeze(wanted, 1)))
-    each = f.div(f.sum(f.where(counted, margin, 0.0), (1, 2)), x.layout.shape[1])
+    each = f.div(f.sum(f.where(counted, margin, 0.0), (1, 2)), x.lay.shape[1])
     return reduced(f.reshape(each, shape[:-1]), reduction)

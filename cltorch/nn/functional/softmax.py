@@ -38,7 +38,7 @@ def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     """
     need_array("softmax", "input", 1, input)
     if dim is None:
-        dim = _get_softmax_dim("softmax", input.layout.ndim)
+        dim = _get_softmax_dim("softmax", input.lay.ndim)
     return softmax_along(input, dim, dtype)
 
 
@@ -54,7 +54,7 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
     """
     need_array("softmin", "input", 1, input)
     if dim is None:
-        dim = _get_softmax_dim("softmin", input.layout.ndim)
+        dim = _get_softmax_dim("softmin", input.lay.ndim)
     return softmax_along(functions.neg(input), dim, dtype)
 
 
@@ -70,7 +70,7 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
     """
     need_array("log_softmax", "input", 1, input)
     if dim is None:
-        dim = _get_softmax_dim("log_softmax", input.layout.ndim)
+        dim = _get_softmax_dim("log_softmax", input.lay.ndim)
     return log_softmax_along(input, dim, dtype)
 
 

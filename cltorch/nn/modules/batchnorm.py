@@ -74,9 +74,9 @@ class _NormBase(Module):
             init.zeros_(self.bias)
 
     def _check_input_dim(self, input: Any) -> None:
-        if input.layout.ndim not in self._ranks:
+        if input.lay.ndim not in self._ranks:
             raise ValueError(
-                f"expected {' or '.join(f'{n}D' for n in self._ranks)} input (got {input.layout.ndim}D input)"
+                f"expected {' or '.join(f'{n}D' for n in self._ranks)} input (got {input.lay.ndim}D input)"
             )
 
     def extra_repr(self) -> str:
@@ -217,9 +217,9 @@ class SyncBatchNorm(_BatchNorm):
         self.process_group = process_group
 
     def _check_input_dim(self, input: Any) -> None:
-        if input.layout.ndim < 2:
-            raise ValueError(f"expected at least 2D input (got {input.layout.ndim}D input)")
-        if input.layout.shape[1] == 0:
+        if input.lay.ndim < 2:
+            raise ValueError(f"expected at least 2D input (got {input.lay.ndim}D input)")
+        if input.lay.shape[1] == 0:
             raise ValueError("SyncBatchNorm number of input channels should be non-zero")
 
     @classmethod

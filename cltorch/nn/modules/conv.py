@@ -156,14 +156,14 @@ class _ConvTransposeNd(_ConvNd):
         if output_size is None:
             return self.output_padding
         n = num_spatial_dims
-        given, ndim = list(output_size), input.layout.ndim
+        given, ndim = list(output_size), input.lay.ndim
         if len(given) == ndim:
             given = given[ndim - n :]
         if len(given) != n:
             raise ValueError(
                 f"ConvTranspose{n}D: for {ndim}D input, output_size must have {n} or {ndim} elements (got {len(given)})"
             )
-        sizes, steps = input.layout.shape[ndim - n :], (1,) * n if dilation is None else dilation
+        sizes, steps = input.lay.shape[ndim - n :], (1,) * n if dilation is None else dilation
         least = [
             (size - 1) * s - 2 * p + d * (k - 1) + 1
             for size, s, p, d, k in zip(sizes, stride, padding, steps, kernel_size, strict=True)

@@ -35,8 +35,8 @@ class _InstanceNorm(_NormBase):
 
     def forward(self, input: Any) -> Any:
         self._check_input_dim(input)
-        batched = input.layout.ndim == self._ranks[-1]
-        channels = input.layout.shape[1 if batched else 0]
+        batched = input.lay.ndim == self._ranks[-1]
+        channels = input.lay.shape[1 if batched else 0]
         if channels != self.num_features:
             if self.affine:
                 raise ValueError(

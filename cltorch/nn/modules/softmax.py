@@ -86,6 +86,6 @@ class Softmax2d(Module):
     """
 
     def forward(self, input: Any) -> Any:
-        if input.layout.ndim not in (3, 4):
-            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.layout.ndim}D instead")
+        if input.lay.ndim not in (3, 4):
+            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.lay.ndim}D instead")
         return F.softmax(input, -3)

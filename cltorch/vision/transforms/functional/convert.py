@@ -187,7 +187,7 @@ def normalize(tensor: Tensor, mean: Sequence[float], std: Sequence[float], inpla
     mean, std = ([v] if isinstance(v, (int, float)) else v for v in (mean, std))
     if any(s == 0 for s in std):
         raise ValueError(f"std evaluated to zero after conversion to {tensor.dtype}, leading to division by zero.")
-    values = None if inplace and not tensor.layout.contiguous else plain_values(tensor)
+    values = None if inplace and not tensor.lay.contiguous else plain_values(tensor)
     if values is not None and all(v.__class__ is float for v in (*mean, *std)):
         channels = values.shape[-3]
         if len(mean) in (1, channels) and len(std) in (1, channels):
