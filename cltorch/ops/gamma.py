@@ -65,11 +65,12 @@ _BITS = 8  # of the whole part of an exponent, for which a power is a product of
 
 
 def _falling_power(m: Any, s: Any) -> Any:
-    """Return the function b -> b**-s of b > 0 for s >= 0.
+    """Return the function (b, off) -> (b + off)**-s of b > 0 for s >= 0, where ``off`` is less than b's last place.
 
-    The whole part of s multiplies squares, which is as exact as b is; the built-in pow of CPU devices goes lane by
-    lane. Where s is large, b is near 1 or the power is nothing or infinite, and a logarithm does. Numbers below the
-    least normal one are the reciprocals of what overflows: there the largest of the squares is divided by as two roots.
+    The whole part of s multiplies squares, each with what it lost when it was rounded (``off``, ``gone``); the built-in
+    pow of CPU devices goes lane by lane. Where s is large, b is near 1 or the power is nothing or infinite, and a
+    logarithm does. Numbers below the least normal one are the reciprocals of what overflows: there the largest of the
+    squares is divided by as two roots.
     """
     whole = m.floor(s)
     part, left, bits = s - whole, whole, []
@@ -78,33 +79,48 @@ def _falling_power(m: Any, s: Any) -> Any:
         bits.append(left - 2 * half > 0.5)
         left = half
 
-    def power(b: Any) -> Any:
+    def power(b: Any, off: Any) -> Any:
         log = m.log(b)
-        product, square = m.where(bits[0], b, 1), b
+        exponent = part * log
+        rest = m.exp(-exponent) * (1 - m.rounded_off(part, log, exponent) - part * (off / b))
+        product, gone, square = m.where(bits[0], b, 1), m.where(bits[0], off, 0), b
         low, root = product, 1
         for bit in bits[1:]:
             low, root = m.where(bit, product, low), m.where(bit, square, root)
-            square = square * square
-            product = m.where(bit, product * square, product)
-        rest = m.where(part > 0, m.exp(-part * log), 1)
-        found = m.where(product < math.inf, rest / product, rest / low / root / root)
+            larger = square * square
+            square, off = larger, 2 * square * off + m.rounded_off(square, square, larger)
+            larger = product * square
+            gone = m.where(bit, product * off + square * gone + m.rounded_off(product, square, larger), gone)
+            product = m.where(bit, larger, product)
+        share = gone / product  # no number where there was an overflow
+        rest = m.where(part > 0, rest, 1)
+        found = m.where(
+            product < math.inf, rest / product * m.where(m.abs(share) < 0.5, 1 - share, 1), rest / low / root / root
+        )
         return m.where(s < 2**_BITS, found, m.exp(-s * log))
 
     return power
 
 
+def _sum(m: Any, q: Any, k: Any) -> tuple[Any, Any]:
+    """Return q + k and what that lost when it was rounded."""
+    found = q + k
+    added = found - q
+    return found, (q - (found - added)) + (k - added)
+
+
 def _zeta_right(m: Any, s: Any, q: Any) -> Any:
     """Return the sum of (q + k)**-s over all k >= 0 for q > 0, s > 1: ten terms, and Euler and Maclaurin's rest."""
     power = _falling_power(m, s)
-    _, total = m.loop(_SHIFT, (0, 0), lambda k, _: k < _SHIFT, lambda k, total: (k + 1, total + power(q + k)))
-    w = q + _SHIFT
-    last = power(w)
+    _, total = m.loop(_SHIFT, (0, 0), lambda k, _: k < _SHIFT, lambda k, total: (k + 1, total + power(*_sum(m, q, k))))
+    w, off = _sum(m, q, _SHIFT)
+    last = power(w, off)
     factor: Any = s / w
     rest: Any = 0.5
     for j, b in enumerate(fits.ZETA):
         rest = rest + b * factor
         factor = factor * ((s + (2 * j + 1)) / w) * ((s + (2 * j + 2)) / w)
-    total = total + _falling_power(m, s - 1)(w) / (s - 1)
+    total = total + _falling_power(m, s - 1)(w, off) / (s - 1)
     return m.where(last > 0, total + last * rest, total)
 
 

@@ -209,6 +209,18 @@ def test_waves_far_away_have_the_amplitude_and_phase_of_their_limit(device):
         np.testing.assert_allclose(got / size, want, atol=5e-6)
 
 
+def test_zeta_is_right_for_large_exponents(device):
+    # squares of squares carry what each lost, and bases what q + k lost: else the error grows with s
+    random = np.random.default_rng(8)
+    s = random.uniform(8, 100, 20000).astype(np.float32)
+    q = random.uniform(0.3, 20, 20000).astype(np.float32)
+    want = scipy.special.zeta(s.astype(np.float64), q.astype(np.float64))
+    normal = (want > 1e-36) & (want < 1e36)
+    got = special.zeta(*tensors([s, q], device)).cpu().numpy()
+    off = np.abs(got[normal] - want[normal]) / np.spacing(want[normal].astype(np.float32))
+    assert normal.sum() > 5000 and off.max() < 7
+
+
 def test_zeta_is_right_down_to_the_least_numbers(device):
     s = np.array([19.05, 18.1, 21, 20, 32, 64, 9, 64.5, 127, 10, 33, 17], np.float32)
     q = np.array([107.25, 140.4, 67.6, 86.8, 24, 4.6, 8e4, 4.5, 2.1, 2e4, 20, 300], np.float32)
