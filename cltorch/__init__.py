@@ -177,6 +177,7 @@ from cltorch.functions.linalg_norm import with_norms_and_norms as _weight_norm_i
 from cltorch.functions.public import *  # noqa: F403  # every function of the torch namespace, new rows included
 from cltorch.functions.softmax import log_softmax_backward_data as _log_softmax_backward_data
 from cltorch.functions.softmax import softmax_backward_data as _softmax_backward_data
+from cltorch.nn.functional.embedding_bag_plain import embedding_bag
 from cltorch.nn.functional.numbered import (
     bilinear,
     binary_cross_entropy_with_logits,

@@ -17,6 +17,7 @@ from cltorch.autograd.grad_mode import enable_grad, is_grad_enabled
 from cltorch.functions import pool
 from cltorch.nn import functional
 from cltorch.nn.functional import numbered
+from cltorch.nn.functional.embedding_bag_plain import embedding_bag
 from cltorch.ops.overloads import resolvers
 from cltorch.shapes import wrap_dim
 from cltorch.tensor import Tensor
@@ -174,6 +175,12 @@ def _max_unpool(n: int, self: Any, indices: Any, output_size: Sequence[int], *re
     return functions.max_unpool(self, indices, output_size, n)
 
 
+def _bags(*args: Any, padding_idx: int = -1, **named: Any) -> Any:
+    """Return bags of rows; -1 stands for no row that counts for nothing."""
+    *args, padding_idx = args if len(args) == 9 else (*args, padding_idx)
+    return embedding_bag(*args, padding_idx=None if padding_idx < 0 else padding_idx, **named)
+
+
 def _drawn(name: str, self: Any, *args: Any, **named: Any) -> Any:
     """Return a new tensor like one, of random numbers."""
     return getattr(functions.empty_like(self), f"{name}_")(*args, **named)
@@ -257,6 +264,7 @@ for _n in (2, 3):
     OPERATORS[f"max_unpool{_n}d"] = partial(_max_unpool, _n)
 OPERATORS |= {"is_non_overlapping_and_dense": _packed, "_assert_async": checks.assert_async}
 OPERATORS |= {"bilinear": functional.bilinear, "embedding_renorm_": numbered.embedding_renorm_}
+OPERATORS |= {"embedding_bag": embedding_bag, "_embedding_bag": _bags, "_embedding_bag_forward_only": _bags}
 for _name in "nll_loss_nd", "nll_loss2d":
     OPERATORS[_name] = OPERATORS["nll_loss"]
 for _name in "nll_loss_forward", "nll_loss2d_forward":

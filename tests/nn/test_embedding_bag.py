@@ -159,3 +159,24 @@ def test_empty_bags_leave_a_gradient_of_zeros(mode, device):
     assert out.tolist() == [[0.0] * 3] * 2
     out.sum().backward()
     assert not w.grad.any()
+
+
+@pytest.mark.parametrize("padding", [None, 4])
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+def test_the_plain_function_tells_what_bags_are_made_of(mode, padding, device):
+    w, line = table(), np.array(LINE)
+    number, bag = ["sum", "mean", "max"].index(mode), np.array([0, 0, 0, 2, 2, 2, 2, 3])
+    tensors = [cltorch.tensor(v, device=device) for v in (w, line, OFFSETS)]
+    found = cltorch.embedding_bag(*tensors, False, number, False, None, False, padding)
+    wanted = F.embedding_bag(tensors[1], tensors[0], tensors[2], mode=mode, padding_idx=padding)
+    assert found[0].tolist() == wanted.tolist() and found[1].tolist() == bag.tolist()
+    counted = [[i for i in line[bag == b] if i != padding] for b in range(4)]
+    assert found[2].tolist() == [len(rows) for rows in counted] and {x.dtype for x in found[1:]} == {cltorch.int64}
+    if mode == "max":
+        rows = [[max(rows, key=lambda i: w[i, d]) if rows else 0 for d in range(3)] for rows in counted]
+        assert found[3].tolist() == rows
+    assert cltorch.ops.aten._embedding_bag(*tensors, mode=number)[0].shape == (4, 3)
+    with pytest.raises(RuntimeError, match="only supported with mode='sum'"):
+        cltorch.embedding_bag(*tensors, mode=1, per_sample_weights=cltorch.ones(8, device=device))
+    with pytest.raises(RuntimeError, match="`mode` must be sum, mean, or max."):
+        cltorch.embedding_bag(*tensors, mode=3)

@@ -23,7 +23,7 @@ from cltorch.ops.fallback import callers_level
 __all__ = ["embedding_bag"]
 
 
-def _bags(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any, int]:
+def bags_of(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, Any, int]:
     """Return (indices in one line, the bag of each, the number of bags), after PyTorch's checks.
 
     Bags of one length have no list of bags.
@@ -118,7 +118,7 @@ def embedding_bag(
             f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
             f"same shape as the input ({input.shape})"
         )
-    line, bag, bags = _bags(input, offsets, include_last_offset)
+    line, bag, bags = bags_of(input, offsets, include_last_offset)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     if mode == "max" and scale_grad_by_freq:
@@ -195,7 +195,15 @@ def _largest(values: Any, kept: Any, bag: Any, shape: tuple[int, int]) -> Any:
     if not length:
         # the sum of nothing leads back to the weight
         return f.add(f.zeros(shape, dtype=values.dtype, device=values.device), f.sum(values, 0))
-    fixed = values.detach() if kept is None else f.where(kept, values.detach(), float("-inf"))
+    first = first_largest(values.detach(), kept, bag, shape)
+    found = f.lt(first, length)
+    return f.where(found, gather(values, 0, f.where(found, first, 0)), 0.0)
+
+
+def first_largest(values: Any, kept: Any, bag: Any, shape: tuple[int, int]) -> Any:
+    """Return where in the line the first of the largest values of each bag and column is, its length for none."""
+    length, width = values.lay.shape
+    fixed = values if kept is None else f.where(kept, values, float("-inf"))
     index = f.expand(f.unsqueeze(bag, 1), (length, width))
     low = f.full(shape, float("-inf"), dtype=values.dtype, device=values.device)
     most = f.scatter_reduce(low, 0, index, fixed, "amax")
@@ -204,6 +212,4 @@ def _largest(values: Any, kept: Any, bag: Any, shape: tuple[int, int]) -> Any:
     if kept is not None:
         place = f.where(kept, place, length)
     none = f.full(shape, length, dtype=dtypes.int64, device=values.device)
-    first = f.scatter_reduce(none, 0, index, place, "amin")
-    found = f.lt(first, length)
-    return f.where(found, gather(values, 0, f.where(found, first, 0)), 0.0)
+    return f.scatter_reduce(none, 0, index, place, "amin")
