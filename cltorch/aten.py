@@ -175,10 +175,14 @@ def _max_unpool(n: int, self: Any, indices: Any, output_size: Sequence[int], *re
     return functions.max_unpool(self, indices, output_size, n)
 
 
-def _bags(*args: Any, padding_idx: int = -1, **named: Any) -> Any:
+def _bags(
+    weight: Any, indices: Any, offsets: Any, scale_grad_by_freq: bool = False, mode: int = 0, sparse: bool = False,
+    per_sample_weights: Any = None, include_last_offset: bool = False, padding_idx: int = -1,
+) -> Any:  # fmt: skip
     """Return bags of rows; -1 stands for no row that counts for nothing."""
-    *args, padding_idx = args if len(args) == 9 else (*args, padding_idx)
-    return embedding_bag(*args, padding_idx=None if padding_idx < 0 else padding_idx, **named)
+    padding = None if padding_idx < 0 else padding_idx
+    rest = scale_grad_by_freq, mode, sparse, per_sample_weights, include_last_offset, padding
+    return embedding_bag(weight, indices, offsets, *rest)
 
 
 def _drawn(name: str, self: Any, *args: Any, **named: Any) -> Any:

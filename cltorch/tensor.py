@@ -253,6 +253,21 @@ class Tensor(Array, metaclass=_TensorMeta):
             dict(self.__dict__),
         )  # fmt: skip
 
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        """Take what PyTorch has pickled of tensors: memory, offset, size and strides, or whether it wants a gradient.
+
+        States of five are of Variables before 0.4: (data, gradient, hooks, requires_grad, volatile).
+        """
+        if self._grad_fn is not None:
+            raise RuntimeError("__setstate__ can be only called on leaf Tensors")
+        if len(state) == 4:
+            self.set_(*state)
+            return
+        if len(state) == 5:
+            self.data = state[0]
+            state = state[3], state[4], state[2]
+        self.requires_grad, _, self._backward_hooks = state
+
     def __dir__(self) -> list[str]:
         return sorted(set(object.__dir__(self)) - {"volatile"})  # which warns
 

@@ -212,6 +212,19 @@ def test_deep_copies(make):
     assert copy.copy(x).tolist() == x.tolist()
 
 
+def test_states_of_old_pickles(device):
+    x = cltorch.arange(6.0, device=device).reshape(2, 3)
+    y = cltorch.empty(0, device=device)
+    y.__setstate__((x.storage(), 1, (2, 2), (3, 1)))
+    assert y.tolist() == [[1, 2], [4, 5]] and y.data_ptr() == x.data_ptr() + 4
+    for state in ((True, None, {}), (x, None, {}, True, False)):
+        z = cltorch.zeros(2, 3, device=device)
+        z.__setstate__(state)
+        assert z.requires_grad and z.sum().item() == (15 if len(state) == 5 else 0)
+    with pytest.raises(RuntimeError, match="only called on leaf Tensors"):
+        (z + 1).__setstate__((True, None, {}))
+
+
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickles(make, device, protocol):
     x = make([[1.5, 2.0], [3.0, 4.0]], dtype=cltorch.bfloat16).t().requires_grad_()
