@@ -213,21 +213,44 @@ def test_policies_apply_the_steps_they_name(monkeypatch):
 
 
 def test_strengths_of_operations():
-    space = autoaugment._space(0.3, 10.0, 20.0, 30.0, 0.9, (8, 4))
-    strength = lambda name, i, sign=False: autoaugment._strength(space, name, i, 31, lambda: sign)  # noqa: E731
+    space = transforms.RandAugment()._augmentation_space(31, (20, 10))
+    strength = lambda name, i, sign=False: autoaugment._strength(space[name], i, lambda: sign)  # noqa: E731
     assert strength("Rotate", 30) == 30 and strength("Rotate", 15, True) == -15
     assert [strength("Posterize", i) for i in (0, 10, 30)] == [8, 7, 4] and strength("Posterize", 30, True) == 4
     assert strength("Solarize", 0) == 255 and strength("Solarize", 30) == 0 and strength("Equalize", 3) == 0
     image = torch.from_numpy(IMAGE)
     nearest = InterpolationMode.NEAREST
-    sheared = autoaugment.apply_op(image, "ShearX", 0.5, nearest, None)
+    sheared = autoaugment._apply_op(image, "ShearX", 0.5, nearest, None)
     assert torch.equal(sheared[:, 3, :-2], image[:, 3, 2:])  # the middle of this row is 3.5 pixels below the corner
-    sheared = autoaugment.apply_op(image, "ShearY", -0.5, nearest, None)
+    sheared = autoaugment._apply_op(image, "ShearY", -0.5, nearest, None)
     assert torch.equal(sheared[:, 2:, 3], image[:, :-2, 3])
-    moved = autoaugment.apply_op(image, "TranslateX", 3.7, nearest, None)
+    moved = autoaugment._apply_op(image, "TranslateX", 3.7, nearest, None)
     assert torch.equal(moved[..., 3:], image[..., :-3]) and not moved[..., :3].any()
     with pytest.raises(ValueError, match="not recognized"):
-        autoaugment.apply_op(image, "Melt", 1.0, InterpolationMode.NEAREST, None)
+        autoaugment._apply_op(image, "Melt", 1.0, InterpolationMode.NEAREST, None)
+
+
+def test_derived_policies_draw_from_strengths_of_their_own():
+    class Turns(transforms.TrivialAugmentWide):
+        def _augmentation_space(self, num_bins):
+            return {"Rotate": (torch.full((num_bins,), 90.0), False)}
+
+    class Weak(transforms.RandAugment):
+        def _augmentation_space(self, num_bins, image_size):
+            space = super()._augmentation_space(num_bins, image_size)
+            return {name: space[name] for name in ("Identity", "Invert") if name in space} | {
+                "Invert": space["Equalize"]
+            }
+
+    image = torch.from_numpy(IMAGE)
+    assert torch.equal(Turns()(image), F.rotate(image, 90.0))
+    assert all(any(torch.equal(Weak(1)(image), x) for x in (image, F.invert(image))) for _ in range(4))
+    sizes = transforms.AutoAugment()._augmentation_space(10, (331, 662))
+    assert list(sizes)[-1] == "Invert" and sizes["TranslateX"][0].tolist()[-1] == 300.0
+    assert sizes["TranslateY"][0].tolist()[-1] == 150.0 and sizes["Color"][1] and not sizes["Solarize"][1]
+    assert transforms.AugMix(all_ops=False)._augmentation_space(10, (9, 9)).keys() == {
+        "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Posterize", "Solarize", "AutoContrast", "Equalize",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("make", [transforms.RandAugment, transforms.TrivialAugmentWide, transforms.AugMix])

@@ -6,6 +6,7 @@ Source: https://docs.pytorch.org/vision/stable/transforms.html#auto-augmentation
 from __future__ import annotations
 
 import enum
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cltorch import functions
-from cltorch.dtypes import float32
+from cltorch.dtypes import float32, int32
 from cltorch.nn import Module
 from cltorch.tensor import Tensor
 from cltorch.vision.transforms.functional import color, convert, warp
@@ -23,8 +24,8 @@ from cltorch.vision.transforms.geometry import randint
 from cltorch.vision.transforms.policies import Step, policy
 from cltorch.vision.transforms.warp import fill_of
 
-# a range of strengths: (from, to, whether the sign is drawn); None for what has no strength
-Space = dict[str, "tuple[float, float, bool] | None"]
+# the strengths of each operation, 0 for what has none, and whether their sign is drawn
+Space = dict[str, tuple[Tensor, bool]]
 
 _PLAIN: dict[str, Callable[..., Any]] = {
     "AutoContrast": color.autocontrast,
@@ -39,51 +40,68 @@ _ADJUST: dict[str, Callable[..., Any]] = {
 }
 
 
-def apply_op(img: Any, name: str, magnitude: float, interpolation: InterpolationMode, fill: Any) -> Any:
+def _apply_op(img: Any, op_name: str, magnitude: float, interpolation: InterpolationMode, fill: Any) -> Any:
     """Return the image changed by one operation of the policies; raise ValueError for another name.
 
     The strength of a shear is the tangent of its angle, that of a translation is in pixels, that of a rotation in
     degrees, that of adjustments the factor less one.
     """
-    if name in _PLAIN:
-        return _PLAIN[name](img)
-    if name in _ADJUST:
-        return _ADJUST[name](img, 1.0 + magnitude)
-    if name in ("ShearX", "ShearY"):
+    if op_name in _PLAIN:
+        return _PLAIN[op_name](img)
+    if op_name in _ADJUST:
+        return _ADJUST[op_name](img, 1.0 + magnitude)
+    if op_name in ("ShearX", "ShearY"):
         angle = math.degrees(math.atan(magnitude))
-        shear = [angle, 0.0] if name == "ShearX" else [0.0, angle]
+        shear = [angle, 0.0] if op_name == "ShearX" else [0.0, angle]
         return warp.affine(img, 0.0, [0, 0], 1.0, shear, interpolation=interpolation, fill=fill, center=[0, 0])
-    if name in ("TranslateX", "TranslateY"):
-        move = [int(magnitude), 0] if name == "TranslateX" else [0, int(magnitude)]
+    if op_name in ("TranslateX", "TranslateY"):
+        move = [int(magnitude), 0] if op_name == "TranslateX" else [0, int(magnitude)]
         return warp.affine(img, 0.0, move, 1.0, [0.0, 0.0], interpolation=interpolation, fill=fill)
-    if name == "Rotate":
+    if op_name == "Rotate":
         return warp.rotate(img, magnitude, interpolation=interpolation, fill=fill)
-    if name == "Posterize":
+    if op_name == "Posterize":
         return color.posterize(img, int(magnitude))
-    if name == "Solarize":
+    if op_name == "Solarize":
         return color.solarize(img, magnitude)
-    if name == "Identity":
+    if op_name == "Identity":
         return img
-    raise ValueError(f"The provided operator {name} is not recognized.")
+    raise ValueError(f"The provided operator {op_name} is not recognized.")
 
 
-def _space(shear: float, right: float, down: float, turn: float, adjust: float, bits: tuple[int, int]) -> Space:
-    space: Space = {"ShearX": (0.0, shear, True), "ShearY": (0.0, shear, True)}
-    space |= {"TranslateX": (0.0, right, True), "TranslateY": (0.0, down, True), "Rotate": (0.0, turn, True)}
-    space |= dict.fromkeys(_ADJUST, (0.0, adjust, True))
-    space |= {"Posterize": (*bits, False), "Solarize": (255.0, 0.0, False), "AutoContrast": None, "Equalize": None}
+@functools.lru_cache(maxsize=128)
+def _strengths(
+    bins: int, shear: float, right: float, down: float, turn: float, adjust: float, bits: tuple[int, int]
+) -> Space:
+    """Return the strengths from the least to the greatest; those without a sign of their own may be turned round."""
+
+    def up_to(highest: float, start: float = 0.0) -> Tensor:
+        return functions.linspace(start, highest, bins, dtype=float32, device="cpu")
+
+    low, high = bits
+    kept = [low - round((low - high) * index / (bins - 1)) for index in range(bins)]
+    none = functions.tensor(0.0, dtype=float32, device="cpu")
+    space: Space = {"ShearX": (up_to(shear), True), "ShearY": (up_to(shear), True)}
+    space |= {"TranslateX": (up_to(right), True), "TranslateY": (up_to(down), True), "Rotate": (up_to(turn), True)}
+    space |= dict.fromkeys(_ADJUST, (up_to(adjust), True))
+    space |= {"Posterize": (functions.tensor(kept, dtype=int32, device="cpu"), False)}
+    space |= {"Solarize": (up_to(0.0, 255.0), False), "AutoContrast": (none, False), "Equalize": (none, False)}
     return space
 
 
-def _strength(space: Space, name: str, index: int | None, bins: int, sign: Callable[[], bool]) -> float:
+def _around(bins: int, size: tuple[int, int]) -> Space:
+    """Return the strengths that AutoAugment and RandAugment share, for images of this height and width."""
+    height, width = size
+    return _strengths(bins, 0.3, 150.0 / 331.0 * width, 150.0 / 331.0 * height, 30.0, 0.9, (8, 4))
+
+
+def _none() -> tuple[Tensor, bool]:
+    return functions.tensor(0.0, dtype=float32, device="cpu"), False
+
+
+def _strength(found: tuple[Tensor, bool], index: int | None, sign: Callable[[], bool]) -> float:
     """Return the strength at a place of the range; ``sign`` says whether it is negative, and is asked where it may."""
-    found = space[name]
-    if found is None or index is None:
-        return 0.0
-    low, high, signed = found
-    value = low + (high - low) * index / (bins - 1)
-    if name == "Posterize":
-        value = low - round((low - high) * index / (bins - 1))
+    values, signed = found
+    value = float(values[index].item()) if index is not None and values.ndim > 0 else 0.0
     return -value if signed and sign() else value
 
 
@@ -109,7 +127,7 @@ def _heads() -> bool:
 class _Policy(Module):
     """What the policies have in common: the one place where an operation is applied."""
 
-    _operate = staticmethod(apply_op)
+    _operate = staticmethod(_apply_op)
 
 
 class AutoAugment(_Policy):
@@ -143,16 +161,20 @@ class AutoAugment(_Policy):
         """Draw which pair, a number for each step's probability, and signs."""
         return randint(0, transform_num), functions.rand(2), functions.randint(2, (2,))
 
+    def _augmentation_space(self, num_bins: int, image_size: tuple[int, int]) -> Space:
+        """Return the strengths of each operation; a class derived from this one may have others."""
+        return {**_around(num_bins, image_size), "Invert": _none()}
+
     def forward(self, img: Any) -> Any:
         """Return the changed image."""
         _, height, width = F.get_dimensions(img)
-        space = _space(0.3, 150.0 / 331.0 * width, 150.0 / 331.0 * height, 30.0, 0.9, (8, 4)) | {"Invert": None}
+        space = self._augmentation_space(10, (height, width))
         fill = fill_of(self.fill, img)
         chosen, drawn, signs = self.get_params(len(self.policies))
         steps = zip(self.policies[chosen], drawn.tolist(), signs.tolist(), strict=True)
         for (name, p, index), number, positive in steps:
             if number <= p:
-                magnitude = _strength(space, name, index, 10, lambda up=positive: not up)  # type: ignore[misc]
+                magnitude = _strength(space[name], index, lambda up=positive: not up)  # type: ignore[misc]
                 img = self._operate(img, name, magnitude, self.interpolation, fill)
         return img
 
@@ -181,15 +203,18 @@ class RandAugment(_Policy):
         self.num_ops, self.magnitude, self.num_magnitude_bins = num_ops, magnitude, num_magnitude_bins
         self.interpolation, self.fill = interpolation, fill
 
+    def _augmentation_space(self, num_bins: int, image_size: tuple[int, int]) -> Space:
+        """Return the strengths of each operation, of which one is drawn; derived classes may have others."""
+        return {"Identity": _none(), **_around(num_bins, image_size)}
+
     def forward(self, img: Any) -> Any:
         """Return the changed image."""
         _, height, width = F.get_dimensions(img)
-        around = _space(0.3, 150.0 / 331.0 * width, 150.0 / 331.0 * height, 30.0, 0.9, (8, 4))
-        space: Space = {"Identity": None, **around}
+        space = self._augmentation_space(self.num_magnitude_bins, (height, width))
         fill = fill_of(self.fill, img)
         for _ in range(self.num_ops):
             name = list(space)[randint(0, len(space))]
-            magnitude = _strength(space, name, self.magnitude, self.num_magnitude_bins, _heads)
+            magnitude = _strength(space[name], self.magnitude, _heads)
             img = self._operate(img, name, magnitude, self.interpolation, fill)
         return img
 
@@ -218,11 +243,16 @@ class TrivialAugmentWide(_Policy):
         super().__init__()
         self.num_magnitude_bins, self.interpolation, self.fill = num_magnitude_bins, interpolation, fill
 
+    def _augmentation_space(self, num_bins: int) -> Space:
+        """Return the strengths of each operation, of which one is drawn; derived classes may have others."""
+        return {"Identity": _none(), **_strengths(num_bins, 0.99, 32.0, 32.0, 135.0, 0.99, (8, 2))}
+
     def forward(self, img: Any) -> Any:
         """Return the changed image."""
-        space: Space = {"Identity": None, **_space(0.99, 32.0, 32.0, 135.0, 0.99, (8, 2))}
-        name, bins = list(space)[randint(0, len(space))], self.num_magnitude_bins
-        magnitude = _strength(space, name, randint(0, bins), bins, _heads)
+        space = self._augmentation_space(self.num_magnitude_bins)
+        name = list(space)[randint(0, len(space))]
+        values, _ = space[name]
+        magnitude = _strength(space[name], randint(0, len(values)) if values.ndim > 0 else None, _heads)
         return self._operate(img, name, magnitude, self.interpolation, fill_of(self.fill, img))
 
     def __repr__(self) -> str:
@@ -256,6 +286,13 @@ class AugMix(_Policy):
         self.severity, self.mixture_width, self.chain_depth = severity, mixture_width, chain_depth
         self.alpha, self.all_ops, self.interpolation, self.fill = alpha, all_ops, interpolation, fill
 
+    def _augmentation_space(self, num_bins: int, image_size: tuple[int, int]) -> Space:
+        """Return the strengths of each operation, of which some are drawn; derived classes may have others."""
+        height, width = image_size
+        space = _strengths(num_bins, 0.3, width / 3.0, height / 3.0, 30.0, 0.9, (4, 0))
+        space = {name: space[name] for name in sorted(space, key=lambda name: name in _ADJUST)}
+        return space if self.all_ops else {name: found for name, found in space.items() if name not in _ADJUST}
+
     def _sample_dirichlet(self, params: Tensor) -> Tensor:
         """Draw shares that add up to 1, a row for each row of ``params``."""
         rng = np.random.default_rng(randint(0, 2**31 - 1))  # follows the default generator's seed
@@ -270,9 +307,7 @@ class AugMix(_Policy):
 
     def _mixed(self, img: Tensor) -> Tensor:
         _, height, width = F.get_dimensions(img)
-        space = _space(0.3, width / 3.0, height / 3.0, 30.0, 0.9, (4, 0))
-        if not self.all_ops:
-            space = {name: found for name, found in space.items() if name not in _ADJUST}
+        space = self._augmentation_space(self._PARAMETER_MAX, (height, width))
         fill = fill_of(self.fill, img)
         batch = img if img.ndim > 3 else img[(None,) * (4 - img.ndim)]
         shape = (batch.shape[0],) + (1,) * (batch.ndim - 1)
@@ -288,7 +323,7 @@ class AugMix(_Policy):
             changed = batch
             for _ in range(self.chain_depth if self.chain_depth > 0 else randint(1, 4)):
                 name = list(space)[randint(0, len(space))]
-                magnitude = _strength(space, name, randint(0, self.severity), self._PARAMETER_MAX, _heads)
+                magnitude = _strength(space[name], randint(0, self.severity), _heads)
                 changed = self._operate(changed, name, magnitude, self.interpolation, fill)
             mix = mix + weights[:, i].reshape(shape) * changed
         return mix.reshape(img.shape).to(img.dtype)

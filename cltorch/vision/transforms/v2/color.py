@@ -14,7 +14,7 @@ from cltorch import functions
 from cltorch.dtypes import iinfo
 from cltorch.tensor import Tensor
 from cltorch.vision import transforms as v1
-from cltorch.vision.transforms.autoaugment import apply_op
+from cltorch.vision.transforms.autoaugment import _apply_op
 from cltorch.vision.transforms.compose import uniform
 from cltorch.vision.transforms.geometry import randint
 from cltorch.vision.transforms.v2 import functional as F
@@ -355,7 +355,7 @@ def _operation(img: Any, name: str, magnitude: float, interpolation: Any, fill: 
         return F.posterize(img, int(magnitude))
     if name == "Solarize" and isinstance(img, Tensor):
         return F.solarize(img, magnitude / 255 * (1 if img.is_floating_point() else iinfo(img.dtype).max))
-    return apply_op(img, name, magnitude, interpolation, fill)
+    return _apply_op(img, name, magnitude, interpolation, fill)
 
 
 class _Policy(OfImages):
