@@ -53,6 +53,12 @@ class _Functions:
         return aten.layer(name)
 
 
+# What PyTorch was built with: of its libraries, one of LAPACK's kind stands here too, and Fourier transforms. The names
+# of CUDA stand for OpenCL devices, as in torch.backends.cuda.
+_has_cuda = has_lapack = has_spectral = _GLIBCXX_USE_CXX11_ABI = True
+_has_cudnn = _has_cusparselt = _has_eigen_sparse = _has_kleidiai = _has_magma = _has_mkldnn = _has_mkldnn_acl = False
+_has_mps = _has_xpu = has_mkl = has_openmp = False
+
 _nn = _Functions()
 _VariableFunctions = functions.public
 
@@ -245,6 +251,11 @@ def _is_tracing() -> bool:
 def _are_functorch_transforms_active() -> bool:
     """Return whether vmap, or a derivative of torch.func, is around the caller."""
     return bool(_batches.levels) or _levels.inside()
+
+
+def _cuda_getCurrentRawStream(index: int) -> int:
+    """Raise NotImplementedError: work is given to OpenCL's queues, which libraries made for CUDA cannot use."""
+    raise NotImplementedError(f"the OpenCL device {index} has no CUDA stream to hand to a library")
 
 
 def _get_default_device() -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from cltorch import ops
 from cltorch.autograd import Function
 from cltorch.ops.array import Array
-from cltorch.ops.overloads import Namespace, resolvers
+from cltorch.ops.overloads import Namespace, OpOverload, OpOverloadPacket, listers, namespaces, resolvers
 
 known: dict[str, CustomOpDef] = {}
 
@@ -25,7 +25,9 @@ class CustomOpDef:
         namespace, separator, short = name.partition("::")
         if not (separator and namespace and short):
             raise ValueError(f"custom_op(name=...): expected name to be 'namespace::name', got {name!r}")
-        self._namespace, self._name, self._qualname = namespace, short, name
+        self._namespace, self._qualname = namespace, name
+        self._name, _, overload = short.partition(".")
+        self._title = f"{namespace}.{self._name}.{overload or 'default'}"
         self._kernels: dict[str | None, Callable[..., Any]] = {}
         self._recorded: dict[str | None, Callable[..., Any]] = {}  # whose own operations make the derivative
         self._signature: Signature | None = None if fn is None else signature(fn)
@@ -40,16 +42,27 @@ class CustomOpDef:
             self._kernels[None] = fn
             functools.update_wrapper(self, fn)
         known[name] = self
-        if not hasattr(ops, namespace):  # as torch.ops.namespace.name it can be found from now on
-            setattr(ops, namespace, Namespace(namespace))
+        if namespace not in namespaces:  # as torch.ops.namespace.name it can be found from now on
+            namespaces[namespace] = Namespace(namespace)
+            if not hasattr(ops, namespace):
+                setattr(ops, namespace, namespaces[namespace])
 
     def __repr__(self) -> str:
         return f"<CustomOpDef({self._qualname})>"
 
     @property
     def default(self) -> CustomOpDef:
-        """The operator itself: it has no other overloads."""
+        """The operator itself, which is one overload."""
         return self
+
+    def _takes(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> TypeError | None:
+        """Return why the schema does not take arguments, None where it does."""
+        try:
+            if self._signature is not None:
+                self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            return error
+        return None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         device = _device_of((*args, *kwargs.values()))
@@ -89,8 +102,8 @@ class CustomOpDef:
 
     def _refuse(self, ctx: Any, *grads: Any) -> Any:
         raise RuntimeError(
-            f"Trying to backward through {self._namespace}.{self._name}.default but no autograd formula was "
-            "registered. Please use register_autograd to add one."
+            f"Trying to backward through {self._title} but no autograd formula was registered. Please use "
+            "register_autograd to add one."
         )
 
     def _kernel(self, device: str | None) -> Callable[..., Any]:
@@ -199,15 +212,27 @@ def triton_op(
     return custom_op(name, fn, mutates_args=mutates_args, schema=schema)
 
 
-def defined(name: str) -> CustomOpDef | None:
-    """Return the operator of a name, None where there is none or only kernels for it."""
-    found = known.get(name)
+def _key(op: Any) -> str:
+    """Return the name under which an operator is known, given that or an object of torch.ops."""
+    if isinstance(op, OpOverload):
+        return op.name()
+    return f"{op}".replace(".", "::", 1) if isinstance(op, OpOverloadPacket) else op
+
+
+def found_at(op: Any) -> CustomOpDef | None:
+    """Return an operator, or only the kernels for one, None where there is neither."""
+    return op if isinstance(op, CustomOpDef) else known.get(_key(op))
+
+
+def defined(op: Any) -> CustomOpDef | None:
+    """Return an operator, None where there is none or only kernels for it."""
+    found = found_at(op)
     return None if found is None or not found._defined else found
 
 
 def ahead(op: Any) -> CustomOpDef:
     """Return an operator that gets kernels, which may be told before it is defined."""
-    found = op if isinstance(op, CustomOpDef) else known.get(op)
+    found = found_at(op)
     if found is None:
         found = CustomOpDef(op, None)
         found._defined = False
@@ -216,10 +241,44 @@ def ahead(op: Any) -> CustomOpDef:
 
 def operator_of(op: Any) -> CustomOpDef:
     """Return an operator, given itself or its name; raise RuntimeError where there is none."""
-    found = op if isinstance(op, CustomOpDef) else defined(op)
+    found = defined(op)
     if found is None:
         raise RuntimeError(f"operator {op} does not exist: torch.library.custom_op makes one")
     return found
 
 
-resolvers.append(lambda namespace, name: defined(f"{namespace}::{name}"))
+def _overloads(namespace: str, name: str) -> dict[str, CustomOpDef]:
+    """Return the operators that share a name, by the names of their overloads."""
+    own = f"{namespace}::{name}"
+    return {
+        key[len(own) + 1 :] or "default": op
+        for key, op in known.items()
+        if op._defined and (key == own or key.startswith(own + "."))
+    }
+
+
+def _fitting(ops: dict[str, CustomOpDef], *args: Any, **kwargs: Any) -> Any:
+    """Call the first of several overloads whose schema takes the arguments."""
+    reasons = []
+    for op in ops.values():
+        reason = op._takes(args, kwargs)
+        if reason is None:
+            return op(*args, **kwargs)
+        reasons.append(f"{op._qualname}{op._signature}: {reason}")
+    raise RuntimeError(
+        "Overloaded torch operator invoked from Python failed to match any schema:\n" + "\n".join(reasons)
+    )
+
+
+def _resolved(namespace: str, name: str) -> Any:
+    short, _, overload = name.partition(".")
+    if overload:
+        return defined(f"{namespace}::{short if overload == 'default' else name}")
+    ops = _overloads(namespace, short)
+    if len(ops) < 2:
+        return next(iter(ops.values()), None)
+    return functools.partial(_fitting, ops)
+
+
+resolvers.append(_resolved)
+listers.append(lambda namespace, name: list(_overloads(namespace, name)))

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cltorch.custom_ops import CustomOpDef, ahead, custom_op, defined, known, operator_of, triton_op
+from cltorch.custom_ops import CustomOpDef, ahead, custom_op, defined, found_at, operator_of, triton_op
 from cltorch.infer_schema import infer_schema
 from cltorch.opcheck import DEFAULT, checked
 from cltorch.ops.overloads import OpOverload, OpOverloadPacket
@@ -63,7 +63,7 @@ class Library:
             )
         op = ahead(f"{self.ns}::{name}")
         op._signature, op._defined = signature, True
-        return name
+        return op._name
 
     def impl(
         self, op_name: Any, fn: Callable[..., Any], dispatch_key: str = "", *, with_keyset: bool = False,
@@ -81,13 +81,12 @@ class Library:
         key = dispatch_key or self.dispatch_key or "CompositeImplicitAutograd"
         if key not in _KEYS or with_keyset:
             raise NotImplementedError(f"{op_name}: kernels for {key} are not dispatched to in cltorch")
-        name = op_name if isinstance(op_name, str) else getattr(op_name, "_name", str(op_name))
-        op = ahead(name if "::" in name else f"{self.ns}::{name}")
+        op = ahead(f"{self.ns}::{op_name}" if isinstance(op_name, str) and "::" not in op_name else op_name)
         kernels = op._recorded if key.startswith("Autograd") else op._kernels
         if _KEYS[key] in kernels and not allow_override:
             raise RuntimeError(
-                f"This is not allowed since there's already a kernel registered from python overriding {name}'s "
-                f"behavior for {key} dispatch key and {self.ns} namespace."
+                "This is not allowed since there's already a kernel registered from python overriding "
+                f"{op._qualname}'s behavior for {key} dispatch key and {self.ns} namespace."
             )
         kernels[_KEYS[key]] = fn
 
@@ -156,7 +155,7 @@ def register_fake(op: Any, func: Any = None, /, *, lib: Any = None, allow_overri
     """
     if func is None:
         return lambda f: register_fake(op, f, lib=lib, allow_override=allow_override)
-    own = op if isinstance(op, CustomOpDef) else known.get(op)
+    own = found_at(op)
     return func if own is None else own.register_fake(func)
 
 
@@ -170,7 +169,7 @@ class _Checked:
         return self.op(*args, **kwargs)
 
     def __str__(self) -> str:
-        return str(self.op) if self.own is None else f"{self.own._namespace}.{self.own._name}.default"
+        return str(self.op) if self.own is None else self.own._title
 
     @property
     def differentiable(self) -> bool:
@@ -225,11 +224,11 @@ def opcheck(
     >>> opcheck(cut_in_two, (torch.ones(2),), test_utils=("test_schema", "test_faketensor"))
     {'test_schema': 'SUCCESS', 'test_faketensor': 'SUCCESS'}
     """
-    if isinstance(op, OpOverloadPacket) and known.get(f"{op.namespace}::{op.__name__}") is None:
+    if isinstance(op, OpOverloadPacket) and found_at(op) is None:
         raise RuntimeError(f"opcheck can only test operators without overloads: name one, as {op}.default")
     own = op if isinstance(op, CustomOpDef) else None
     if isinstance(op, (OpOverload, OpOverloadPacket)):
-        own = known.get(f"{op.namespace}::{op.__name__}")
+        own = found_at(op)
     elif own is None:
         raise ValueError(
             "opcheck(op, ...): op must be instance of torch._ops.OpOverload, e.g. torch.ops.aten.sin.default, got "

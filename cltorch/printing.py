@@ -56,8 +56,8 @@ def set_printoptions(
     ``precision`` is the number of digits after the point, ``threshold`` the number of elements above which the middle
     is left out, ``edgeitems`` how many are then shown at each end of a dimension, ``linewidth`` the characters per
     line, ``sci_mode`` forces (True), forbids (False) or leaves open (None) the scientific notation. ``profile`` is
-    'default', 'short' or 'full'; single options override it. Options that are not named keep their values, apart from
-    ``sci_mode``, which goes back to None, as in PyTorch.
+    'default', 'short' or 'full', and by another name nothing is set; single options override it. Options that are not
+    named keep their values, apart from ``sci_mode``, which goes back to None, as in PyTorch.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.set_printoptions.html
 
@@ -70,9 +70,7 @@ def set_printoptions(
         >>> torch.set_printoptions(profile="default")
     """
     if profile is not None:
-        if profile not in PROFILES:
-            raise ValueError(f"set_printoptions: unknown profile {profile!r}, expected one of {sorted(PROFILES)}")
-        for name, value in PROFILES[profile].items():
+        for name, value in PROFILES.get(profile, {}).items():
             setattr(PRINT_OPTS, name, value)
     named = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems, "linewidth": linewidth}
     for name, given in named.items():

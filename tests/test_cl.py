@@ -7,7 +7,7 @@ import time
 import pytest
 
 import cltorch
-from cltorch import cl
+from cltorch import _C, backends, cl
 
 
 @pytest.fixture
@@ -185,3 +185,11 @@ def test_seeds(place):
         cl.seed()
         assert cl.initial_seed() != 5
     assert cltorch.manual_seed(8).initial_seed() == 8 and cl.initial_seed() == 8
+
+
+def test_what_pytorchs_inner_module_says_of_cuda():
+    assert _C._has_cuda is backends.cuda.is_built() is True and _C.has_lapack is True
+    built = [_C._has_cudnn, _C._has_mps, _C._has_xpu, _C._has_mkldnn, _C._has_magma, _C.has_mkl, _C.has_openmp]
+    assert not any(built)
+    with pytest.raises(NotImplementedError, match="OpenCL device 0 has no CUDA stream"):
+        _C._cuda_getCurrentRawStream(0)

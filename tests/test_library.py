@@ -16,7 +16,7 @@ from cltorch.ops.schema import parsed
     ("schema", "expected"),
     [
         ("f(Tensor x) -> Tensor", "f(x)"),
-        ("ns::f.out(Tensor(a!) x, Tensor? w=None) -> Tensor(a!)", "ns::f(x, w=None)"),
+        ("ns::f.out(Tensor(a!) x, Tensor? w=None) -> Tensor(a!)", "ns::f.out(x, w=None)"),
         ("f(Tensor[] xs, int[2] n=[1, 2], float by=-1e-5) -> (Tensor, Tensor)", "f(xs, n=[1, 2], by=-1e-05)"),
         (
             'f(Tensor x, *, bool on=True, str how="ab", int how_2=Mean) -> ()',
@@ -311,3 +311,38 @@ def test_kernels_may_come_before_the_schema():
         library.define("before::halved", "(Tensor x) -> Tensor")
     with pytest.raises(NotImplementedError, match="backend"):
         cltorch.ops.before.halved(cltorch.ones(2, device="meta"))
+
+
+def test_overloads_of_a_name_are_operators_of_their_own():
+    lib = Library("overloads", "FRAGMENT")
+    assert lib.define("plus(Tensor x) -> Tensor") == lib.define("plus.by(Tensor x, float by) -> Tensor") == "plus"
+    library.define("overloads::plus.out", "(Tensor x, *, Tensor(a!) out) -> Tensor(a!)")
+    lib.impl("plus", lambda x: x + 1, "CompositeExplicitAutograd")
+    lib.impl("plus.by", lambda x, by: x + by, "CompositeExplicitAutograd")
+    library.impl("overloads::plus.out", "default", lambda x, out: out.copy_(x))
+    library.register_fake("overloads::plus.by", lambda x, by: x.new_empty(3))
+    library.register_autograd("overloads::plus.by", lambda ctx, g: (7 * g, None))
+    plus, x, out = operators.overloads.plus, cltorch.ones(2), cltorch.zeros(2)
+    assert plus.overloads() == ["default", "by", "out"]
+    assert plus(x).tolist() == plus.default(x).tolist() == [2, 2]
+    assert plus(x, 3.0).tolist() == plus.by(x, by=3.0).tolist() == [4, 4]
+    assert plus(x, out=out) is out and out.tolist() == [1, 1]
+    assert plus(x.to("meta"), 3.0).shape == (3,) and plus(x.to("meta")).shape == (2,)
+    grown = cltorch.ones(2, requires_grad=True)
+    plus(grown, 2.0).sum().backward()
+    assert grown.grad.tolist() == [7, 7]
+    with pytest.raises(RuntimeError, match=r"failed to match any schema:\n(.|\n)*overloads::plus.by"):
+        plus(x, 1.0, 2.0)
+    with pytest.raises(AttributeError, match="The underlying op of 'overloads.plus' has no overload name 'nothing'"):
+        _ = plus.nothing
+    with pytest.raises(RuntimeError, match="same name and overload name"):
+        lib.define("plus.by(Tensor x) -> Tensor")
+    library.define("overloads::only.out", "(Tensor x, Tensor! out) -> ()")
+    library.impl("overloads::only.out", "cpu", lambda x, out: None)
+    assert operators.overloads.only(x, out=out) is None is operators.overloads.only.out(x, out)
+    with pytest.raises(AttributeError, match="no overload name 'default'"):
+        _ = operators.overloads.only.default
+    lib.impl(plus.by, lambda x, by: x - by, "CPU")
+    assert plus.by(x, 1.0).tolist() == [0, 0]
+    with pytest.raises(NotImplementedError, match="overloads of PyTorch's own operators are not listed"):
+        operators.aten.add.overloads()

@@ -73,9 +73,10 @@ def test_format(device):
         f"{cltorch.tensor([1.0, 2.0]):.2f}"
 
 
-def test_unknown_profile():
-    with pytest.raises(ValueError, match="unknown profile 'tiny'"):
-        cltorch.set_printoptions(profile="tiny")
+def test_an_unknown_profile_sets_nothing():
+    before = printing.get_printoptions()
+    cltorch.set_printoptions(precision=6, profile="long")
+    assert printing.get_printoptions() == {**before, "precision": 6}
 
 
 OPTIONS = [
@@ -88,6 +89,7 @@ OPTIONS = [
     {"edgeitems": 0},
     {"edgeitems": 1, "threshold": 5, "linewidth": 20},
     {"profile": "default", "precision": 8},
+    {"profile": "long", "linewidth": 60},
 ]
 SHAPES = [
     (),

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import ops
 from cltorch.compat.missing import Missing
+from cltorch.ops.overloads import namespaces
 
 #: The namespaces that PyTorch fills itself. Others belong to extensions, and are empty until one is loaded.
 OWN = frozenset("aten prim prims quantized c10d _c10d_functional inductor rngprims higher_order".split())
@@ -32,8 +32,7 @@ class Namespace:
         self.name = name
 
     def __getattr__(self, name: str) -> Any:
-        known = getattr(ops, self.name, None)
-        found = getattr(known, name, None) if isinstance(known, ops.Namespace) else None
+        found = getattr(namespaces.get(self.name), name, None)
         if found is None:
             if self.name not in OWN or (name.startswith("__") and name.endswith("__")):
                 raise AttributeError(f"'_OpNamespace' '{self.name}' object has no attribute '{name}'")

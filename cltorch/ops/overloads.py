@@ -11,12 +11,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 __all__ = [
-    "HigherOrderOperator", "Namespace", "OpOverload", "OpOverloadPacket", "Schema", "aten", "higher_order", "packet",
-    "resolvers", "watchers",
+    "HigherOrderOperator", "Namespace", "OpOverload", "OpOverloadPacket", "Schema", "aten", "higher_order", "listers",
+    "namespaces", "packet", "resolvers", "watchers",
 ]  # fmt: skip
 
-# each tells the function of (namespace, name), or None
+# each tells the function of (namespace, name), or None; the name of an overload stands behind a point
 resolvers: list[Callable[[str, str], Any]] = []
+# each tells the overloads of (namespace, name), or none where it does not know the operator
+listers: list[Callable[[str, str], list[str]]] = []
 # operators of PyTorch's that programs name in tables, and which other functions stand for here
 _INNER = frozenset(
     """
@@ -29,6 +31,10 @@ _INNER = frozenset(
 
 def _function(namespace: str, name: str) -> Any:
     return next((f for f in (find(namespace, name) for find in resolvers) if f is not None), None)
+
+
+def _overloads(namespace: str, name: str) -> list[str]:
+    return next((found for found in (find(namespace, name) for find in listers) if found), [])
 
 
 #: Each is asked before an operator runs: ``(operator, args, kwargs) -> (result,)``, or None where it says nothing.
@@ -56,10 +62,13 @@ class _Named:
             told = watcher(self, args, kwargs)
             if told is not None:
                 return told[0]
-        found = _function(self.namespace, self._opname)
+        found = self._function()
         if found is None:
             raise NotImplementedError(f"torch.ops.{self} cannot be called in cltorch: call the function that uses it")
         return found(*args, **kwargs)
+
+    def _function(self) -> Any:
+        return _function(self.namespace, self._opname)
 
     def __str__(self) -> str:
         return f"{self.namespace}.{self._opname}"
@@ -73,6 +82,10 @@ class OpOverload(_Named):
         self.__name__ = f"{name}.{overload}"
         self._overloadname = overload
         self._any = False
+
+    def _function(self) -> Any:
+        own = _function(self.namespace, self.__name__)
+        return super()._function() if own is None else own
 
     @classmethod
     def any_of(cls, namespace: str, name: str) -> OpOverload:
@@ -120,8 +133,18 @@ class OpOverloadPacket(_Named):
     def __getattr__(self, overload: str) -> OpOverload:
         if overload.startswith("_"):
             raise AttributeError(overload)
+        listed = _overloads(self.namespace, self._opname)
+        if listed and overload not in listed:
+            raise AttributeError(f"The underlying op of '{self}' has no overload name '{overload}'")
         found = self.__dict__[overload] = OpOverload(self.namespace, self._opname, overload)
         return found
+
+    def overloads(self) -> list[str]:
+        """Return the names of the overloads; raise NotImplementedError for an operator of PyTorch's own."""
+        listed = _overloads(self.namespace, self._opname)
+        if not listed:
+            raise NotImplementedError(f"{self}: overloads of PyTorch's own operators are not listed in cltorch")
+        return listed
 
     def __repr__(self) -> str:
         return f"<OpOverloadPacket(op='{self}')>"
@@ -164,3 +187,5 @@ class Namespace:
 
 
 aten, higher_order = Namespace("aten"), Namespace("higher_order")
+#: All by their names, also by one that a module of this package has.
+namespaces = {"aten": aten, "higher_order": higher_order}

@@ -15,7 +15,7 @@ _ARGUMENT = re.compile(r"\s*\S.*?\s+(\w+)\s*(?:=\s*(.+?))?\s*$", re.DOTALL)
 
 
 def parsed(schema: str) -> tuple[str, Signature]:
-    """Return the name, without an overload's, and what can be passed; raise RuntimeError for no schema.
+    """Return the name, with an overload's behind a point, and what can be passed; raise RuntimeError for no schema.
 
     >>> parsed("cut(Tensor x, int[2] n=[1, 2], *, bool out=False) -> (Tensor, Tensor)")
     ('cut', <Signature (x, n=[1, 2], *, out=False)>)
@@ -35,7 +35,7 @@ def parsed(schema: str) -> tuple[str, Signature]:
         default = Parameter.empty if argument[2] is None else _value(argument[2])
         parameters.append(Parameter(argument[1], kind, default=default))
     try:
-        return whole[1].split(".")[0], Signature(parameters)
+        return whole[1], Signature(parameters)
     except ValueError as error:
         raise RuntimeError(f"{schema}: {error}") from error
 
