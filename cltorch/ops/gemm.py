@@ -14,12 +14,15 @@ import numpy as np
 from cltorch.dtypes import dtype, float32
 from cltorch.layout import Layout
 from cltorch.ops import gemm_cpu, gemm_gpu, gemm_vector
-from cltorch.ops.array import Array, empty, from_host, host_compute
+from cltorch.ops.array import Array, empty, from_host, host_compute, view
 from cltorch.ops.complex_formula import part
 from cltorch.ops.evaluate import Formula, run
 from cltorch.ops.gemm_problem import Problem
 from cltorch.ops.quiet import silent
-from cltorch.ops.strided import cast
+from cltorch.ops.strided import cast, copy_into
+
+# rows of each matrix of a batch, below which all of them are copied to be those of one where they meet the same matrix
+_FEW = 32
 
 
 def product(
@@ -81,6 +84,10 @@ def make_plan(
 ) -> Plan:
     """Choose and prepare the launches of a product; ``variant`` ("cpu", "gpu") overrides the device's kind."""
     p = Problem.of(a, b, addend, transpose_a, transpose_b)
+    if len(b.shape) == 2 and p.m < _FEW and p.batch > 1:
+        dense = Layout.of((a.transpose(-2, -1) if transpose_a else a).shape)
+        if Problem.of(dense, b, addend, False, transpose_b).batch == 1:
+            return _of_copy(make_plan(context, t, dense, b, addend, False, transpose_b, variant), transpose_a)
     dev = context.device
     if p.lay.numel == 0:
         return lambda a, b, addend, alpha, beta: empty(p.lay.shape, t, dev)
@@ -102,6 +109,18 @@ def make_plan(
         for da, db, di, dc in p.repeats:
             run(a_buf, b_buf, out.buf, i_buf, a_off + da, b_off + db, dc, i_off + di, alpha, beta)
         return new(out, layout, t)
+
+    return call
+
+
+def _of_copy(plan: Plan, transpose_a: bool) -> Plan:
+    """Return a plan that copies ``a``, so that the few rows of each of its matrices are rows of one tall matrix."""
+
+    def call(a: Any, b: Any, addend: Any, alpha: Any, beta: Any) -> Any:
+        rows = view(a, a.layout.transpose(-2, -1)) if transpose_a else a
+        tall = empty(rows.layout.shape, a.dtype, a._storage.device)
+        copy_into(tall, rows)
+        return plan(tall, b, addend, alpha, beta)
 
     return call
 

@@ -8,7 +8,7 @@ import pytest
 import cltorch
 from cltorch import dtypes
 from cltorch.layout import Layout
-from cltorch.ops import gemm, gemm_cpu, instructions, tuning
+from cltorch.ops import gemm, gemm_cpu, gemm_gpu, instructions, tuning
 from cltorch.ops.gemm_problem import Problem
 from cltorch.ops.tuning_defaults import KERNELS
 
@@ -137,6 +137,23 @@ def test_batches_broadcast_and_have_any_strides(variant, cl_device):
     a, x = draw(rng, 6, 5, 7, device=cl_device)
     b, y = draw(rng, 7, 9, device=cl_device)
     np.testing.assert_array_equal(numbers(product(x[::2, 1:4], y, variant=variant)), a[::2, 1:4] @ b)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("rows", (5, gemm._FEW))
+def test_a_batch_in_the_middle_of_memory_meets_one_matrix(rows, variant, cl_device, monkeypatch):
+    made = []
+    monkeypatch.setattr(gemm_cpu, "plan", lambda *a, real=gemm_cpu.plan: made.append(a[1]) or real(*a))
+    monkeypatch.setattr(gemm_gpu, "plan", lambda *a, real=gemm_gpu.plan: made.append(a[1]) or real(*a))
+    rng = np.random.default_rng(11)
+    a, x = draw(rng, rows, 9, 7, device=cl_device)
+    b, y = draw(rng, 7, 12, device=cl_device)
+    c, z = draw(rng, 9, rows, 12, device=cl_device)
+    turned, expected = x.transpose(0, 1), a.transpose(1, 0, 2) @ b
+    np.testing.assert_array_equal(numbers(product(turned, y, variant=variant)), expected)
+    got = product(turned.transpose(1, 2), y, z, 3, 2, ta=True, variant=variant)
+    np.testing.assert_array_equal(numbers(got), 3 * expected + 2 * c)
+    assert [(p.m, p.batch) for p in made] == [(9 * rows, 1) if rows < gemm._FEW else (rows, 9)] * 2
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
