@@ -117,8 +117,8 @@ def _of_copy(plan: Plan, transpose_a: bool) -> Plan:
     """Return a plan that copies ``a``, so that the few rows of each of its matrices are rows of one tall matrix."""
 
     def call(a: Any, b: Any, addend: Any, alpha: Any, beta: Any) -> Any:
-        rows = view(a, a.layout.transpose(-2, -1)) if transpose_a else a
-        tall = empty(rows.layout.shape, a.dtype, a._storage.device)
+        rows = view(a, a.lay.transpose(-2, -1)) if transpose_a else a
+        tall = empty(rows.lay.shape, a.dtype, a._storage.device)
         copy_into(tall, rows)
         return plan(tall, b, addend, alpha, beta)
 
