@@ -8,6 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from cltorch.nn.modules.compile_options import check_options
+from cltorch.nn.modules.module import Module
+from cltorch.nn.modules.optimized import OptimizedModule
+
 __all__ = [
     "allow_in_graph", "assume_constant_result", "compile", "cudagraph_mark_step_begin", "disable", "is_compiling",
     "is_dynamo_compiling", "is_exporting", "list_backends", "reset", "set_stance",
@@ -18,17 +22,30 @@ def compile(
     model: Any = None, *, fullgraph: bool = False, dynamic: bool | None = None, backend: Any = "inductor",
     mode: str | None = None, options: dict[str, Any] | None = None, disable: bool = False,
 ) -> Any:  # fmt: skip
-    """Return the module or function itself, or a decorator that does: there is no graph compiler.
+    """Return a module around the module, the function itself, or a decorator that does: there is no graph compiler.
 
+    What comes of a module runs it as it is, has its attributes, and is ``torch._dynamo.OptimizedModule``: the names of
+    its state begin with ``_orig_mod.``, as those of PyTorch's compiled modules do. Raises RuntimeError for ``mode``
+    together with ``options``.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.compile.html
 
     >>> import cltorch
     >>> cltorch.compile(len) is len
     True
+    >>> model = cltorch.compile(cltorch.nn.Linear(2, 1))
+    >>> model(cltorch.ones(3, 2)).shape, model.in_features, list(model.state_dict())
+    (torch.Size([3, 1]), 2, ['_orig_mod.weight', '_orig_mod.bias'])
     """
-    if mode is not None and options is not None:
-        raise RuntimeError("Either mode or options can be specified, but both can't be specified at the same time.")
-    return (lambda fn: fn) if model is None else model
+    check_options(mode=mode, options=options)
+    if model is None:
+        return lambda fn: fn if disable else _compiled(fn)
+    return model if disable else _compiled(model)
+
+
+def _compiled(model: Any) -> Any:
+    if not isinstance(model, Module):
+        return model
+    return OptimizedModule(model._orig_mod if isinstance(model, OptimizedModule) else model)
 
 
 def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:

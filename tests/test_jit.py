@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 
 import pytest
@@ -29,8 +31,63 @@ def test_functions_stay_as_they_are(decorate):
 
 def test_modules_stay_as_they_are():
     model = torch.nn.Linear(2, 2)
-    assert torch.compile(model, dynamic=True) is model and torch.jit.script(model) is model
+    assert torch.compile(model, disable=True) is model and torch.jit.script(model) is model
     assert not isinstance(model, torch.jit.ScriptModule)
+
+
+class Doubling(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.factor = torch.nn.Linear(2, 2), 2
+
+    def forward(self, x):
+        return self.twice(self.inner(x))
+
+    def twice(self, x):
+        return x * self.factor
+
+
+def test_a_compiled_module_stands_around_the_module():
+    model, x = Doubling(), torch.ones(3, 2)
+    compiled = torch.compile(model, dynamic=True)
+    assert type(compiled) is torch._dynamo.OptimizedModule and compiled._orig_mod is model
+    assert torch.equal(compiled(x), model(x)) and torch.equal(compiled.twice(x), x * 2)
+    assert list(compiled.state_dict()) == ["_orig_mod.inner.weight", "_orig_mod.inner.bias"]
+    assert [name for name, _ in compiled.named_modules()] == ["", "_orig_mod", "_orig_mod.inner"]
+    assert repr(compiled).splitlines()[:2] == ["OptimizedModule(", "  (_orig_mod): Doubling("]
+    compiled.factor, compiled.new = 3, torch.nn.Linear(2, 2)
+    assert model.factor == 3 and dict(model.named_children()).keys() == {"inner", "new"} and "twice" in dir(compiled)
+    del compiled.new
+    assert not hasattr(model, "new") and not hasattr(compiled, "new")
+    compiled.eval()
+    assert not model.training and not compiled.training and not model.inner.training
+    model.train()
+    assert compiled.training and compiled.dynamo_ctx(len) is len
+    assert torch.compile(compiled)._orig_mod is model and torch.compile(mode="default")(model)._orig_mod is model
+
+
+def test_states_of_compiled_modules_go_both_ways(tmp_path):
+    compiled = torch.compile(Doubling())
+    torch.save(compiled.state_dict(), tmp_path / "state")
+    other = torch.compile(Doubling())
+    other.load_state_dict(torch.load(tmp_path / "state"))
+    assert torch.equal(other.inner.weight, compiled.inner.weight)
+    for made in (copy.deepcopy(compiled), pickle.loads(pickle.dumps(compiled))):
+        assert type(made) is type(compiled) and made._orig_mod is not compiled._orig_mod
+        assert torch.equal(made(torch.ones(2)), compiled(torch.ones(2))) and made.factor == 2
+    assert compiled.to(torch.float64).inner.weight.dtype is torch.float64
+    seen = []
+    compiled.register_forward_hook(lambda *args: seen.append("around"))
+    compiled._orig_mod.register_forward_hook(lambda *args: seen.append("inside"))
+    compiled(torch.ones(2, dtype=torch.float64)).sum().backward()
+    assert seen == ["inside", "around"] and compiled.inner.weight.grad is not None
+
+
+def test_a_compiled_module_has_the_length_of_the_module():
+    assert len(torch.compile(torch.nn.Sequential(Doubling(), Doubling()))) == 2
+    with pytest.raises(TypeError, match=r"Doubling does not support len\(\)"):
+        len(torch.compile(Doubling()))
+    assert torch.compile(Doubling())
 
 
 def test_nothing_is_being_compiled():

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from cltorch._dynamo import eval_frame as eval_frame
 from cltorch._dynamo import exc as exc
+from cltorch._dynamo.eval_frame import OptimizedModule
 from cltorch._dynamo.settings import config as config
 from cltorch.compiler import allow_in_graph, assume_constant_result, disable, is_compiling, list_backends, reset
-from cltorch.nn import Module
 
 __all__ = [
     "OptimizedModule", "allow_in_graph", "assume_constant_result", "config", "disable", "graph_break", "is_compiling",
     "list_backends", "mark_dynamic", "mark_static", "mark_static_address", "maybe_mark_dynamic", "reset",
     "reset_code_caches",
 ]  # fmt: skip
-
-
-class OptimizedModule(Module):
-    """Stand for a compiled module: no module is an instance, for none is compiled."""
 
 
 def reset_code_caches() -> None:

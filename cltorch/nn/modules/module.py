@@ -12,10 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from cltorch.compiler import compile
 from cltorch.nn.modules._members import Members
 from cltorch.nn.modules._state import _EXTRA as _EXTRA_STATE_KEY_SUFFIX  # noqa: F401  # where PyTorch has it
 from cltorch.nn.modules._state import _IncompatibleKeys  # noqa: F401  # where PyTorch has it
+from cltorch.nn.modules.compile_options import check_options
 from cltorch.nn.modules.hooks import (
     BackwardHook,
     RemovableHandle,
@@ -262,7 +262,7 @@ class Module(Members):
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Accept the arguments of ``torch.compile``; the module runs as it is, for there is no graph compiler."""
-        compile(self.forward, *args, **kwargs)
+        check_options(*args, **kwargs)
 
     def _call_with_hooks(self, args: Any, kwargs: Any) -> Any:
         called: set[int] = set()
