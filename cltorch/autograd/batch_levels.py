@@ -10,6 +10,7 @@ from typing import Any
 
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.layers import active
+from cltorch.autograd.threads import carried
 from cltorch.ops.array import Array
 
 _numbers = itertools.count(1)
@@ -19,7 +20,7 @@ class _State(threading.local):
     levels: tuple[tuple[int, int, str], ...] = ()  # (number, size, randomness), the innermost last
 
 
-state = _State()
+state = carried(_State())
 
 
 @contextmanager
@@ -34,6 +35,15 @@ def level(size: int, randomness: str = "error") -> Iterator[int]:
     finally:
         state.levels = before
         active.remove(number)
+
+
+#: what a level says of random numbers where autograd, not a program, makes batches: of vectors to be multiplied with
+OWN = "none"
+
+
+def own_batches() -> bool:
+    """Return whether all levels around the caller are autograd's own."""
+    return all(randomness == OWN for _, _, randomness in state.levels)
 
 
 @contextmanager

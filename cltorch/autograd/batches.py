@@ -16,6 +16,7 @@ from typing import Any
 
 from cltorch.autograd import record
 from cltorch.autograd.batch_levels import (
+    OWN,
     aligned,
     concerns,
     expose,
@@ -24,6 +25,7 @@ from cltorch.autograd.batch_levels import (
     level,
     level_of,
     outside,
+    own_batches,
     state,
     top,
     wrap,
@@ -226,7 +228,7 @@ def for_batches(
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return the gradients for each of a batch of vectors, stacked."""
     size = next(g.lay.shape[0] for g in grads if g is not None)
-    with level(size) as number:
+    with level(size, OWN) as number:
         vs = [None if g is None else hide(g, number) for g in grads]
         found = run(outs, ins, vs, keep, create, True, unused, False, zeros)
         return tuple(None if g is None else expose(g, number, size) for g in found)
@@ -236,6 +238,8 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
     """Run a user's Function on batches, by the rule that it brings or that is made of its own functions."""
     number = top(args)
     batched = [level_of(a) == number for a in args]
+    if not cls.generate_vmap_rule and own_batches() and cls.setup_context is Settings.function.setup_context:
+        return cls._recorded(args, kw)[0]
     own = cls.vmap is not Settings.function.vmap
     if cls.generate_vmap_rule and own:
         raise RuntimeError(

@@ -20,6 +20,7 @@ from cltorch.autograd import graph, record
 from cltorch.autograd.grad_mode import Switch, mode, no_grad
 from cltorch.autograd.graph import edge_of, needs_grad
 from cltorch.autograd.layers import KINDS, active
+from cltorch.autograd.threads import carried
 from cltorch.autograd.views import ViewNode, alias, outside
 from cltorch.ops.array import Array
 from cltorch.ops.op import Call, Op
@@ -38,7 +39,7 @@ class _State(threading.local):
         self.running: list[Any] = []  # the modes of the operation that is being recorded
 
 
-state = _State()
+state = carried(_State())
 
 
 class Told(NamedTuple):

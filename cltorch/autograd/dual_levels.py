@@ -16,6 +16,7 @@ from cltorch.autograd.batch_levels import bare, expose
 from cltorch.autograd.graph import Settings, turned_values
 from cltorch.autograd.layers import active
 from cltorch.autograd.saved import Saved
+from cltorch.autograd.threads import carried
 from cltorch.layout import Layout
 from cltorch.ops.array import Array
 from cltorch.ops.turned import turns_between
@@ -28,7 +29,7 @@ class _State(threading.local):
     enabled = True
 
 
-state = _State()
+state = carried(_State())
 
 
 def enter() -> int:

@@ -71,7 +71,10 @@ def increment_version(tensor: Any) -> None:
     """
     if not isinstance(tensor, (Array, Iterable)):
         raise RuntimeError("increment_version expect a Iterable[Tensor] as input")
-    for x in (tensor,) if isinstance(tensor, Array) else tensor:
+    tensors = (tensor,) if isinstance(tensor, Array) else tuple(tensor)
+    if not all(isinstance(x, Array) for x in tensors):
+        raise RuntimeError("increment_version expects each element of the iterable to be a tensor")
+    for x in tensors:
         x._storage.version += 1
 
 

@@ -10,17 +10,20 @@ import itertools
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from cltorch import torch_function
 from cltorch.autograd.accumulation import accumulate
 from cltorch.autograd.anomaly_mode import check_nan, tell_origin
-from cltorch.autograd.casting import active, suspended
-from cltorch.autograd.grad_mode import Switch
-from cltorch.autograd.graph import AccumulateGrad, Node, Settings
+from cltorch.autograd.casting import active, state, suspended
+from cltorch.autograd.grad_mode import Switch, mode
+from cltorch.autograd.graph import AccumulateGrad, Node, Settings, replay
 from cltorch.autograd.hook_calls import hooked, run_posthooks, run_prehooks, run_tensor_hooks
 from cltorch.autograd.layers import active as layers
 from cltorch.autograd.links import tied
+from cltorch.autograd.threads import carried, on_fresh_stack
+from cltorch.device.device import _state as places
 
 
 def run(
@@ -38,6 +41,7 @@ def run(
     last = ends if targets is None else targets
     needed = None if last is None else _needed(nodes, {e[0] for e in last if e is not None})
     running = tasks.running
+    hooks = mode.saved_hooks
     running.append(Task(nodes, needed, targets is not None, retain_graph))
     try:
         with (
@@ -45,15 +49,21 @@ def run(
             suspended() if active[0] else nullcontext(),
             torch_function.quiet() if torch_function.on[0] else nullcontext(),
         ):
-            found = _run(roots, retain_graph, create_graph, targets, needed)
+            if len(running) % _DEEP:
+                found = _run(roots, retain_graph, create_graph, targets, needed)
+            else:
+                found = on_fresh_stack(partial(_run, roots, retain_graph, create_graph, targets, needed))
         for callback in running[-1].callbacks:  # which may queue others
             callback()
         return found
     finally:
         running.pop()
+        mode.saved_hooks = hooks  # what the program's own functions entered on the way ends with the pass
 
 
 _passes = itertools.count()
+#: how many passes within passes run on one thread's stack
+_DEEP = 25
 
 
 class Task:
@@ -96,7 +106,9 @@ class _Tasks(threading.local):
         self.running: list[Task] = []
 
 
-tasks = _Tasks()
+tasks = carried(_Tasks())
+for _local in (mode, torch_function.state, state, replay, places):
+    carried(_local)
 
 
 def running_node() -> Node | None:
@@ -214,8 +226,9 @@ def _reached(roots: Sequence[Node]) -> set[Node]:
 
 def _needed(roots: list[Node], ends: set[Node]) -> set[Node]:
     """Return the nodes from which a target can be reached."""
-    needed = set(ends)
-    for node in sorted(_reached(roots), key=lambda n: n.seq):
+    reached = _reached(roots)
+    needed = ends & reached
+    for node in sorted(reached, key=lambda n: n.seq):
         if any(e is not None and e[0] in needed for e in node.edges):
             needed.add(node)
     return needed

@@ -146,7 +146,7 @@ class Function(metaclass=_FunctionMeta):
         if cls.setup_context is not Function.setup_context:
             args, kw = _in_order(cls.forward, args, kw), {}
         if (Settings.transforms or batch_levels.state.levels) and cls.setup_context is Function.setup_context:
-            if not _ours(cls):
+            if not _ours(cls) and (Settings.transforms or not batch_levels.own_batches()):
                 raise RuntimeError(_NO_CONTEXT)
         if active:
             kind = lift(args)
@@ -173,6 +173,8 @@ class Function(metaclass=_FunctionMeta):
         needs = [isinstance(a, Array) and needs_grad(a) for a in args]
         recording = mode.enabled and any(needs)
         output, ctx = cls._unrecorded(args, kw, needs)
+        if recording:
+            _check_marked(ctx)
         single = not isinstance(output, tuple)
         results: list[Any] = [output] if single else list(output)
         outside = [any(r is x for x in ctx._outside) for r in results]
@@ -245,6 +247,14 @@ class InplaceFunction(Function):
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
+
+
+def _check_marked(ctx: FunctionCtx) -> None:
+    """Refuse what is no tensor among what a function said of its tensors."""
+    if not all(isinstance(x, Array) for x in ctx._dirty):
+        raise RuntimeError("mark_dirty can only accept variables, but an argument is of another type")
+    if not all(isinstance(x, Array) for x in ctx._outside):
+        raise RuntimeError("mark_non_differentiable only accepts variable arguments, but got another type")
 
 
 def _check_dirty(x: Any, results: Sequence[Any]) -> None:

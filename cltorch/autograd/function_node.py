@@ -60,7 +60,10 @@ class FunctionCtx:
         """Keep inputs or outputs for ``jvp``."""
         for x in tensors:
             if x is not None and not isinstance(x, Array):
-                raise TypeError(f"save_for_forward can only save variables, but argument is of type {type(x)}")
+                raise AssertionError(
+                    "save_for_forward expects all arguments to be tensors; you should save non-tensors as attributes "
+                    "on ctx."
+                )
         self._forward = tensors
 
     def mark_dirty(self, *args: Any) -> None:
@@ -108,7 +111,7 @@ class _Nothing(Saved):
     def __init__(self) -> None:
         pass
 
-    def register_hooks(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
+    def register_hooks(self, *hooks: Callable[[Any], Any]) -> None:
         """Raise RuntimeError."""
         raise RuntimeError("Calling register_hooks on a saved tensor with value None is forbidden")
 

@@ -298,7 +298,7 @@ def _by_columns(func: Callable[..., Any], xs: Sequence[Any]) -> tuple[bool, list
     many, rows = False, []
     for k, x in enumerate(xs):
         n = x.lay.numel
-        with batch_levels.level(n) as number, forward_ad.dual_level():
+        with batch_levels.level(n, batch_levels.OWN) as number, forward_ad.dual_level():
             given = [y.detach() for y in xs]
             given[k] = forward_ad.make_dual(given[k], batch_levels.wrap(_units(x), number))
             many, outs = _outputs(func, given, "jacobian", False)
@@ -334,10 +334,18 @@ def hessian(
         raise AssertionError('Expected strategy to be either "forward-mode" or "reverse-mode".')
     forward = outer_jacobian_strategy == "forward-mode"
 
+    whole = _scalar(func, "hessian")
+
+    def checked(*xs: Any) -> Any:
+        out = whole(*xs)
+        if strict:
+            _check_depends([out])
+        return out
+
     def first(*xs: Any) -> Any:
         if forward:  # tangents came with them: they need a graph of their own as well
             xs = tuple(x._asking() for x in xs)
-        found = jacobian(_scalar(func, "hessian"), xs, create_graph=True)
+        found = jacobian(checked, xs, create_graph=True)
         if strict:
             _need_slopes(found, _LINEAR)
         return tuple(found) if many else found[0]

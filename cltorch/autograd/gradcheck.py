@@ -39,6 +39,7 @@ from cltorch.autograd.jacobians import (
 )
 from cltorch.ops.array import Array
 
+_NOTHING = "gradcheck expects at least one input tensor to require gradient, but none of them have requires_grad=True."
 _FAST = (
     "\n\nThe above quantities relating the numerical and analytical jacobians are computed in fast mode. See: "
     "https://github.com/pytorch/pytorch/issues/53876 for more background about fast mode. Below, we recompute "
@@ -90,10 +91,7 @@ def gradcheck(
     near = {"rtol": rtol, "atol": atol, "equal_nan": True}
     try:
         if not wanted:
-            raise ValueError(
-                "gradcheck expects at least one input tensor to require gradient, but none of them have "
-                "requires_grad=True."
-            )
+            raise ValueError(_NOTHING)
         for i in wanted:
             _check_input(args[i], i)
         outs = outputs_of(func, args)
@@ -251,6 +249,8 @@ def gradgradcheck(
     """
     args = tuple(inputs) if isinstance(inputs, (tuple, list)) else (inputs,)
     functions = Settings.functions
+    if not any(isinstance(x, Array) and x._requires_grad for x in args):
+        raise ValueError(_NOTHING)
     if grad_outputs is None:
         rng = np.random.default_rng(0)
         outs = outputs_of(func, args)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def _undefined(fn: Callable[..., Any], args: Sequence[Any], wanted: Sequence[int
 
 def check_undefined(fn: Callable[..., Any], args: Sequence[Any], wanted: Sequence[int]) -> None:
     """Check that no gradient at all, of every output and of each one, counts as zero."""
-    where = "Please look at the notes about undefined output gradients in PyTorch's derivatives"
+    where = 'Please look at "Notes about undefined output gradients" in "tools/autograd/derivatives.yaml" of PyTorch'
     why: str | None = None
     cause: RuntimeError | None = None
     try:
@@ -109,13 +110,28 @@ def _batch_for(x: Any) -> Any:
     return tensor_of(rng.standard_normal(2 * real_size(x)), x, 2)
 
 
+@contextmanager
+def _telling_of_batches(what: str) -> Iterator[None]:
+    """Let what a batch of vectors is refused with count as a failed check."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="There is a performance drop")
+        try:
+            yield
+        except RuntimeError as error:
+            raise GradcheckError(
+                f"While computing batched gradients, got: {error}\n\ngradcheck or gradgradcheck failed while testing "
+                f"{what}."
+            ) from error
+
+
 def check_batched(x: Any, outs: Sequence[Any]) -> None:
     """Compare the gradients for a batch of vectors with those for one after the other."""
     for k, out in enumerate(outs):
         if is_tracked(out, x):
             vs = _batch_for(out)
             keep = {"retain_graph": True, "allow_unused": True}
-            (found,) = grad([out], [x], [vs], is_grads_batched=True, **keep)
+            with _telling_of_batches("batched gradient computation"):
+                (found,) = grad([out], [x], [vs], is_grads_batched=True, **keep)
             for n in range(2):
                 (one,) = grad([out], [x], [vs[n]], **keep)
                 if one is None and found is None:
@@ -139,7 +155,7 @@ def check_batched_forward(fn: Callable[..., Any], args: Sequence[Any], i: int) -
             found = [forward_ad.unpack_dual(o) for o in outputs_of(fn, trial)]
         return tuple(Settings.functions.zeros_like(p) if t is None else t for p, t in found)
 
-    with batch_levels.level(2, "different") as number:
+    with _telling_of_batches("forward-mode AD batched tangent"), batch_levels.level(2, batch_levels.OWN) as number:
         found = [batch_levels.expose(t, number, 2) for t in push(batch_levels.wrap(vs, number))]
     for n in range(2):
         for k, one in enumerate(push(vs[n])):

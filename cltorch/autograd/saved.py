@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from cltorch.autograd.grad_mode import mode, no_grad
-from cltorch.autograd.graph import Settings, edge_of, short_name
+from cltorch.autograd.graph import AccumulateGrad, Settings, edge_of, short_name
 from cltorch.ops.array import Array
 
 _FREED = (
@@ -26,6 +27,10 @@ _CHANGED_BY_HOOK = (
     "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook cannot be "
     "modified by in-place operations as this can lead to unexpected side-effects. Please open an issue if you need to "
     "perform in-place operations on the input to a pack hook."
+)
+_DETACHED = (
+    "Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(). This is not supported, please "
+    "use out-of-place `.detach()` instead"
 )
 _FREED_BEFORE_HOOKS = (
     "Calling register_hooks on a saved tensor after it has been freed. Saved intermediate values of the graph are "
@@ -50,7 +55,9 @@ class Saved:
 
     __slots__ = ("_tensor", "_version", "_node", "_nr", "_hooks", "_history")
 
-    def __init__(self, tensor: Any, node: Any = None, nr: int = 0) -> None:
+    def __init__(self, tensor: Any = None, node: Any = None, nr: int = 0) -> None:
+        if tensor is None:
+            raise RuntimeError("Trying to create a SavedTensor object from Python is forbidden.")
         if tensor._inference and not Settings.transforms:
             raise RuntimeError(_INFERENCE)
         hooks = mode.saved_hooks
@@ -70,6 +77,7 @@ class Saved:
             self._tensor = Array.new(tensor._storage, tensor.lay, tensor.dtype)
         else:
             self._tensor = tensor
+            self._history = True if tensor._grad_fn is not None else None  # it may lose that, by detach_()
 
     def unpack(self, node: Any = None) -> Any:
         """Return the tensor; raise RuntimeError if it was changed in place or freed."""
@@ -93,6 +101,8 @@ class Saved:
             if t._tangents is not None:
                 out._tangents, out._tangent_version = t._tangents, t._tangent_version
             return out
+        if t._grad_fn is None and self._history is not None:
+            raise RuntimeError(_DETACHED)
         return t
 
     def _unpacked(self, node: Any, packed: Any) -> Any:
@@ -107,17 +117,22 @@ class Saved:
             t._grad_fn, t._output_nr, t._requires_grad = node, self._nr, True
         elif self._history is not None:
             t = Array.new(t._storage, t.lay, t.dtype)
-            t._grad_fn, t._output_nr = self._history
+            where, nr = self._history
+            if isinstance(where, AccumulateGrad):  # a leaf again, whose gradient goes to the one that was kept
+                t._accumulate = weakref.ref(where)
+            else:
+                t._grad_fn, t._output_nr = where, nr
             t._requires_grad = True
         return t
 
-    def register_hooks(self, pack_hook: Callable[[Any], Any], unpack_hook: Callable[[Any], Any]) -> None:
-        """Send this tensor through ``pack_hook``, and through ``unpack_hook`` when it is asked for.
+    def register_hooks(self, *hooks: Callable[[Any], Any]) -> None:
+        """Send this tensor through a hook that packs it, and through one that unpacks it when it is asked for.
 
         Raises RuntimeError where it was freed or has hooks already.
         """
-        if not callable(pack_hook) or not callable(unpack_hook):
+        if len(hooks) != 2 or not all(map(callable, hooks)):
             raise TypeError("register_hooks(): incompatible function arguments: two callables are expected")
+        pack_hook, unpack_hook = hooks
         t = self._tensor
         if t is None:
             raise RuntimeError(_FREED_BEFORE_HOOKS)

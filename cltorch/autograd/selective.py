@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from cltorch.autograd import record
 from cltorch.autograd.layers import KINDS, active, lift
+from cltorch.autograd.threads import carried
 from cltorch.ops import matmul
 from cltorch.ops.array import Array
 from cltorch.ops.attention import Attention
@@ -33,7 +34,7 @@ class _State(threading.local):
     running: Any = None  # what looked when the one that runs began
 
 
-state = _State()
+state = carried(_State())
 
 
 class _Kept(NamedTuple):

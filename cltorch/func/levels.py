@@ -166,10 +166,11 @@ def chosen(args: tuple[Any, ...], argnums: int | tuple[int, ...]) -> tuple[list[
 
 def read_argnums(args: tuple[Any, ...], argnums: Any) -> tuple[int, ...]:
     """Return the places that derivatives are asked for; raise RuntimeError for what are none."""
-    if not isinstance(argnums, (int, tuple)) or (
-        isinstance(argnums, tuple) and not all(isinstance(i, int) for i in argnums)
-    ):
+    if not isinstance(argnums, (int, tuple)):
         raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+    for i in argnums if isinstance(argnums, tuple) else ():
+        if not isinstance(i, int):
+            raise RuntimeError(f"argnum must be int, got: {type(i)}")
     if argnums == ():
         raise RuntimeError("argnums must be non-empty")
     places = (argnums,) if isinstance(argnums, int) else argnums

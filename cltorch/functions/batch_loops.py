@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from cltorch.autograd.batch_levels import level_of, outside, state, wrap
+from cltorch.autograd.batch_levels import OWN, level_of, outside, state, wrap
 from cltorch.autograd.batches import warn
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.layers import active
@@ -77,10 +77,12 @@ _JUDGED["masked_select"] = (
 _BY_VALUES = frozenset(
     "bernoulli bernoulli_ binomial multinomial normal poisson sample_dirichlet standard_gamma".split()
 )
-_REFUSED = (
-    "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
-    "randomness flags on vmap or perform the randomness operation out of vmap"
-)
+_REFUSED = {
+    "error": "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+    "'different' randomness flags on vmap or perform the randomness operation out of vmap",
+    OWN: "vmap: We do not yet support calling random operations inside of vmap. Please perform random operations "
+    "outside of vmap as a workaround",
+}
 
 
 def install(module: Any) -> None:
@@ -225,8 +227,8 @@ def _drawn_at_once(fn: Callable[..., Any], args: Any, kw: Any, level: int, size:
 def _drawn(fn: Callable[..., Any], args: Any, kw: Any, number: int) -> Any:
     """Draw random numbers at the innermost level, as its ``randomness`` says."""
     level, size, randomness = state.levels[-1]
-    if randomness == "error":
-        raise RuntimeError(_REFUSED)
+    if randomness in _REFUSED:
+        raise RuntimeError(_REFUSED[randomness])
     here = any(x._batch == level for x in arrays_in((args, kw)))
     if randomness == "same" and not here:
         with outside(level):

@@ -7,6 +7,7 @@ from tests.autograd import (
     programs_function,
     programs_graph,
     programs_hooks,
+    programs_nested,
     programs_tools,
     programs_views,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "programs_function",
     "programs_graph",
     "programs_hooks",
+    "programs_nested",
     "programs_tools",
     "programs_views",
 ]
