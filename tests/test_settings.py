@@ -122,7 +122,7 @@ def test_attention_by_blocks_can_be_forbidden():
     assert b.can_use_flash_attention(arguments) and b.is_flash_attention_available()
     b.enable_flash_sdp(False), b.enable_mem_efficient_sdp(False)
     try:
-        assert not b.mem_efficient_sdp_enabled() and b.cudnn_sdp_enabled() and b.can_use_flash_attention(arguments)
+        assert not b.mem_efficient_sdp_enabled() and b.cudnn_sdp_enabled() and not b.can_use_flash_attention(arguments)
     finally:
         b.enable_flash_sdp(True), b.enable_mem_efficient_sdp(True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from contextvars import ContextVar
 from typing import Any
 
 from cltorch import dtypes
@@ -18,10 +17,8 @@ from cltorch.ops.attention_plan import variant_for
 from cltorch.ops.generator import default_generator
 from cltorch.shapes import broadcast_shapes
 
-#: whether attention may run by blocks; torch.nn.attention.sdpa_kernel says so
-fused: ContextVar[bool] = ContextVar("fused", default=True)
-# what torch.backends.cuda allows; all but "math" mean the kernel by blocks
-WAYS = {"flash": True, "mem_efficient": True, "cudnn": True, "math": True}
+#: what torch.nn.attention.sdpa_kernel and torch.backends.cuda allow, in the order in which PyTorch counts them
+WAYS = {"cudnn": True, "flash": True, "mem_efficient": True, "math": True, "overrideable": True}
 
 __all__ = ["attention_gradients", "by_blocks", "scaled_dot_product_attention"]
 
@@ -157,14 +154,22 @@ def scaled_dot_product_attention(
     elif dropout_p > 0:
         at = default_generator(query.device).reserve(ops.words((*lead, lq), lk))
         drop = (at, dropout_p)
-    if not may_fuse() or drop.__class__ is float or not by_blocks(query, value, attn_mask):
+    fuses = may_fuse(query.device)
+    if fuses and drop.__class__ is not float and by_blocks(query, value, attn_mask):
+        return apply(ops.Attention, query, key, value, attn_mask, is_causal, scale, drop)
+    if WAYS["math"]:
         return composed(query, key, value, attn_mask, is_causal, scale, drop)
-    return apply(ops.Attention, query, key, value, attn_mask, is_causal, scale, drop)
+    if fuses:
+        raise RuntimeError("No available kernel. Aborting execution.")
+    raise RuntimeError(
+        "No viable backend for scaled_dot_product_attention was found. "
+        "This is likely due to turning off both the math kernel and the fused kernels."
+    )
 
 
-def may_fuse() -> bool:
-    """Return whether the program lets attention be computed by blocks."""
-    return fused.get() and (WAYS["flash"] or WAYS["mem_efficient"] or WAYS["cudnn"])
+def may_fuse(device: Any) -> bool:
+    """Return whether the program lets attention be computed by blocks there: the host has one such way, as PyTorch."""
+    return WAYS["flash"] or WAYS["mem_efficient"] and device.type != "cpu"
 
 
 def by_blocks(query: Any, value: Any, attn_mask: Any) -> bool:

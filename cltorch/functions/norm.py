@@ -18,9 +18,10 @@ from cltorch.autograd.record import apply
 from cltorch.dtypes import finfo
 from cltorch.functions import pointwise as p
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, no_gradient, read_int
-from cltorch.functions.convert import to
+from cltorch.functions.convert import clone, to
 from cltorch.functions.moments import var
 from cltorch.functions.overwrite import copy_
+from cltorch.functions.parts import select
 from cltorch.functions.reduce import mean
 from cltorch.functions.shape import reshape
 from cltorch.layout import Layout
@@ -71,6 +72,14 @@ def check(name: str, x: Any, complex: bool = False, **params: Any) -> None:
 
 
 # ---- batches -----------------------------------------------------------------------------------------------------
+def _empty(x: Any, weight: Any, bias: Any) -> Any:
+    """Return what PyTorch makes of an input without elements, which it neither checks nor normalises."""
+    y = clone(x)
+    if weight is not None:
+        y = p.mul(y, select(weight, 0, 0))
+    return y if bias is None else p.add(y, select(bias, 0, 0))
+
+
 def _batch(
     name: str,
     x: Any,
@@ -138,6 +147,8 @@ def batch_norm(
     tensor([[-1.],
             [ 1.]])
     """
+    if not need_array("batch_norm", "input", 1, input).lay.numel:
+        return _empty(input, weight, bias)
     return _batch("batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 
@@ -231,7 +242,8 @@ def functional_batch_norm(
 ) -> Any:
     """Normalise each channel: batch_norm with the arguments of torch.nn.functional.
 
-    Raises ValueError for a batch of one value per channel, and for an ``eps`` below zero, or of zero in training.
+    Raises ValueError for a batch of one value per channel, and for an ``eps`` below zero, or of zero in training, and
+    IndexError for a weight of no channels.
     y = (x - mean) / √(var + eps) · weight + bias, by the batch's statistics where ``training``, else by the running
     ones.
     Shape: (N, C, *) to the same, all others (C).
@@ -243,14 +255,17 @@ def functional_batch_norm(
     tensor([[-1.0000],
             [ 1.0000]])
     """
+    lay = need_array("batch_norm", "input", 1, input).lay
     if training:
-        shape = need_array("batch_norm", "input", 1, input).lay.shape
+        shape = lay.shape
         if shape[0] * math.prod(shape[2:]) == 1:
             raise ValueError(f"Expected more than 1 value per channel when training, got input size {shape}")
         if eps <= 0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     elif eps < 0:
         raise ValueError(f"batch_norm eps must be non-negative, but got {eps}")
+    if not lay.numel:
+        return _empty(input, weight, bias)
     return _batch("batch_norm", input, weight, bias, running_mean, running_var, training, momentum, eps)[0]
 
 

@@ -162,3 +162,22 @@ def test_instances_without_channels(lib):
     y = lib.nn.InstanceNorm2d(0)(x)
     y.sum().backward()
     assert y.shape == x.grad.shape == (2, 0, 3, 3)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batches_without_elements_are_neither_checked_nor_counted_among_the_statistics(training, device, lib):
+    """PyTorch multiplies what is empty by the first weight, which layers of no channels do not have."""
+    place = device if lib is cltorch else "cpu"
+    for shape in ((0, 3), (2, 3, 0), (0, 5)):
+        m = lib.nn.BatchNorm1d(3).to(place).train(training)
+        x = lib.ones(shape, device=place, requires_grad=True)
+        y = m(x)
+        y.sum().backward()
+        assert y.shape == x.grad.shape == shape and m.weight.grad.tolist() == m.bias.grad.tolist() == [0, 0, 0]
+        assert m.running_mean.tolist() == [0, 0, 0] and m.running_var.tolist() == [1, 1, 1]
+        assert m.num_batches_tracked.item() == training
+    none = lib.nn.BatchNorm2d(0).to(place).train(training)
+    with pytest.raises(IndexError, match="index 0 out of range for tensor of size"):
+        none(lib.ones(2, 0, 3, 3, device=place))
+    plain = lib.nn.BatchNorm2d(0, affine=False).to(place).train(training)
+    assert plain(lib.ones(2, 0, 3, 3, device=place)).shape == (2, 0, 3, 3)

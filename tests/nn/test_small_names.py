@@ -158,13 +158,13 @@ def test_products_of_groups_refuse_what_pytorchs_refuse(peer):
         assert said(cltorch, text) == said(peer, text), text
 
 
-def test_ways_of_attention_are_asked_for_and_registered():
-    q = cltorch.ones(1, 2, 3, 4)
+def test_ways_of_attention_are_asked_for_and_registered(device):
+    q = cltorch.ones(1, 2, 3, 4, device=device)
     params = A.SDPAParams(q, q, q, None, 0.0, False, False)
-    assert A.can_use_flash_attention(params) and A.can_use_efficient_attention(params)
+    assert A.can_use_flash_attention(params) and A.can_use_efficient_attention(params) is (device != "cpu")
     with A.sdpa_kernel(A.SDPBackend.MATH):
         assert not A.can_use_flash_attention(params)
-    masked = params._replace(attn_mask=cltorch.zeros(3, 3, requires_grad=True))
+    masked = params._replace(attn_mask=cltorch.zeros(3, 3, device=device, requires_grad=True))
     assert not A.can_use_flash_attention(masked) and not A.can_use_cudnn_attention(params)
 
     removed, before = [], A.list_flash_attention_impls()
@@ -174,13 +174,53 @@ def test_ways_of_attention_are_asked_for_and_registered():
             removed.append(1)
 
     A.register_flash_attention_impl("mine", register_fn=Handle)
-    assert A.list_flash_attention_impls() == sorted(["mine", *before]) and A.current_flash_attention_impl() is None
+    assert A.list_flash_attention_impls() == sorted({"mine", *before}) and A.current_flash_attention_impl() is None
     A.activate_flash_attention_impl("mine")
     assert A.current_flash_attention_impl() == "mine"
     A.restore_flash_attention_impl()
     assert removed == [1] and A.current_flash_attention_impl() is None
     with pytest.raises(ValueError, match="Unknown flash attention impl 'FA4'"):
         A.activate_flash_attention_impl("FA4")
+
+
+def test_attention_refuses_where_no_allowed_way_computes_it(device):
+    """PyTorch's host has FLASH_ATTENTION and MATH, its GPUs EFFICIENT_ATTENTION too; nothing here is cuDNN."""
+    q, names = cltorch.ones(1, 2, 3, 4, device=device), cltorch.nn.attention.SDPBackend
+    learned = cltorch.zeros(3, 3, device=device, requires_grad=True)
+    here = {names.MATH, names.FLASH_ATTENTION} | ({names.EFFICIENT_ATTENTION} if device != "cpu" else set())
+    for chosen in (*names, [], [names.ERROR, names.CUDNN_ATTENTION], [names.CUDNN_ATTENTION, names.MATH]):
+        with A.sdpa_kernel(chosen):
+            if here & (set(chosen) if isinstance(chosen, list) else {chosen}):
+                assert F.scaled_dot_product_attention(q, q, q).sum().item() == 24
+            else:
+                with pytest.raises(RuntimeError, match="No viable backend for scaled_dot_product_attention was found"):
+                    F.scaled_dot_product_attention(q, q, q)
+                assert F.scaled_dot_product_attention(q[:0], q[:0], q[:0]).shape == (0, 2, 3, 4)
+    with A.sdpa_kernel(names.FLASH_ATTENTION), pytest.raises(RuntimeError, match="No available kernel"):
+        F.scaled_dot_product_attention(q, q, q, learned)
+    assert F.scaled_dot_product_attention(q, q, q, learned).requires_grad
+
+
+def test_the_ways_of_attention_are_one_setting(lib):
+    """Within sdpa_kernel the questions of torch.backends.cuda answer accordingly, and the other way round."""
+    cuda, names = lib.backends.cuda, lib.nn.attention.SDPBackend
+
+    def allowed():
+        return cuda.cudnn_sdp_enabled(), cuda.flash_sdp_enabled(), cuda.mem_efficient_sdp_enabled(), \
+            cuda.math_sdp_enabled()  # fmt: skip
+
+    with lib.nn.attention.sdpa_kernel([names.MATH, names.CUDNN_ATTENTION]):
+        assert allowed() == (True, False, False, True)
+        cuda.enable_flash_sdp(True)
+        assert [b.name for b in lib.nn.attention._cur_sdpa_kernel_backends()] == [
+            "CUDNN_ATTENTION", "FLASH_ATTENTION", "MATH",
+        ]  # fmt: skip
+        with cuda.sdp_kernel(enable_math=False):
+            assert allowed() == (True, True, True, False)
+    assert allowed() == (True, True, True, True)
+    with pytest.raises(AssertionError, match="a list of SDPBackend instances, got tuple"):
+        with lib.nn.attention.sdpa_kernel((names.MATH,)):
+            pass
 
 
 def test_old_names_of_mixed_precision_on_the_host_warn():

@@ -353,3 +353,25 @@ def test_attention_of_an_empty_batch(lib):
 def test_ways_of_attention_are_written_with_their_class(lib):
     way = lib.nn.attention.SDPBackend.MATH
     assert f"{way} {way!s}" == "SDPBackend.MATH SDPBackend.MATH"
+
+
+@pytest.mark.parametrize("grad", [False, True])
+def test_causal_attention_without_a_mask_is_plain_or_refused_as_in_pytorch(grad, device, peer):
+    """PyTorch's fast path does not look at the hint; elsewhere it wants the mask that is hinted at."""
+
+    def run(library, place, state=None):
+        layer = library.nn.MultiheadAttention(4, 2, batch_first=True).to(place).eval()
+        if state is not None:
+            layer.load_state_dict({k: library.tensor(v) for k, v in state.items()})
+        x = library.arange(24.0).reshape(2, 3, 4).sin().to(place)
+        with library.set_grad_enabled(grad):
+            if grad:
+                with pytest.raises(RuntimeError, match="Need attn_mask if specifying the is_causal hint"):
+                    layer(x, x, x, is_causal=True)
+                return layer, []
+            return layer, [t.cpu().numpy() for t in layer(x, x, x, is_causal=True)]
+
+    theirs, wanted = run(peer, "cpu")
+    _, found = run(cltorch, device, {k: v.detach().numpy() for k, v in theirs.state_dict().items()})
+    for got, want in zip(found, wanted, strict=True):
+        assert got == pytest.approx(want, abs=2e-6)

@@ -8,10 +8,9 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
-from cltorch.functions.attention import fused
+from cltorch.functions.attention import WAYS
 from cltorch.nn.attention import bias, flex_attention, varlen, ways
 from cltorch.nn.attention.ways import (
     SDPAParams,
@@ -57,18 +56,23 @@ class SDPBackend(enum.IntEnum):
     __format__ = enum.Enum.__format__
 
 
-_ORDER = (
-    SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH,
-    SDPBackend.OVERRIDEABLE,
-)  # fmt: skip
-_chosen: ContextVar[tuple[SDPBackend, ...]] = ContextVar("chosen", default=(*_ORDER[1:4], _ORDER[0], _ORDER[4]))
+_BACKENDS = {
+    "cudnn": SDPBackend.CUDNN_ATTENTION,
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "mem_efficient": SDPBackend.EFFICIENT_ATTENTION,
+    "math": SDPBackend.MATH,
+    "overrideable": SDPBackend.OVERRIDEABLE,
+}
+_priority = [_BACKENDS[name] for name in ("flash", "mem_efficient", "math", "cudnn", "overrideable")]
 
 
 @contextmanager
 def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
     """Compute attention within a ``with`` in one of the given ways; MATH alone forbids the kernel by blocks.
 
-    Raises AssertionError where ``backends`` is neither a backend nor a list of them.
+    FLASH_ATTENTION is that kernel on every device, EFFICIENT_ATTENTION on OpenCL devices, and there are no others.
+    Raises AssertionError where ``backends`` is neither a backend nor a list of them; attention raises RuntimeError
+    where none of them can compute it.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.attention.sdpa_kernel.html
 
     >>> import cltorch as torch
@@ -79,14 +83,20 @@ def sdpa_kernel(backends: Any, set_priority: bool = False) -> Iterator[None]:
     torch.Size([1, 2, 4])
     """
     if not isinstance(backends, (list, SDPBackend)):
-        raise AssertionError("Backend must be an instance of SDPBackend or a list of SDPBackend instances")
+        raise AssertionError(
+            "Backend must be an instance of SDPBackend or a list of SDPBackend instances, got "
+            f"{type(backends).__name__}"
+        )
     chosen = [backends] if isinstance(backends, SDPBackend) else backends
-    token, before = fused.set(any(b is not SDPBackend.MATH for b in chosen)), _chosen.set(tuple(chosen))
+    before, order = dict(WAYS), list(_priority)
+    WAYS.update({name: backend in chosen for name, backend in _BACKENDS.items()})
+    if set_priority:
+        _priority[:] = [*dict.fromkeys(chosen), *(backend for backend in order if backend not in chosen)]
     try:
         yield
     finally:
-        fused.reset(token)
-        _chosen.reset(before)
+        WAYS.update(before)
+        _priority[:] = order
 
 
 def _cur_sdpa_kernel_backends(with_priority: bool = False) -> list[SDPBackend]:
@@ -97,5 +107,5 @@ def _cur_sdpa_kernel_backends(with_priority: bool = False) -> list[SDPBackend]:
     ...     _cur_sdpa_kernel_backends()
     [<SDPBackend.MATH: 0>]
     """
-    chosen = _chosen.get()
-    return list(chosen) if with_priority else [b for b in _ORDER if b in chosen]
+    allowed = [backend for name, backend in _BACKENDS.items() if WAYS[name]]
+    return [backend for backend in _priority if backend in allowed] if with_priority else allowed

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from cltorch.functions.attention import by_blocks, may_fuse
+from cltorch.functions.attention import WAYS, by_blocks
 
 __all__ = [
     "SDPAParams", "activate_flash_attention_impl", "can_use_cudnn_attention", "can_use_efficient_attention",
@@ -50,20 +50,21 @@ def can_use_flash_attention(params: SDPAParams, debug: bool = False) -> bool:
     >>> can_use_flash_attention(SDPAParams(q, q, q, None, 0.0, False, False))
     True
     """
-    return may_fuse() and by_blocks(params.query, params.value, params.attn_mask)
+    return WAYS["flash"] and by_blocks(params.query, params.value, params.attn_mask)
 
 
 def can_use_efficient_attention(params: SDPAParams, debug: bool = False) -> bool:
-    """Return what ``can_use_flash_attention`` does: there is one kernel by blocks, for masks too.
+    """Return whether attention with these arguments is computed by blocks on an OpenCL device, which takes masks too.
 
     Source: https://docs.pytorch.org/docs/2.13/nn.attention.html
 
     >>> import cltorch as torch
     >>> q, mask = torch.ones(1, 2, 3, 4), torch.ones(3, 3)
     >>> torch.nn.attention.can_use_efficient_attention(torch.nn.attention.SDPAParams(q, q, q, mask, 0.0, False, False))
-    True
+    False
     """
-    return can_use_flash_attention(params, debug)
+    on_device = params.query.device.type != "cpu"
+    return on_device and WAYS["mem_efficient"] and by_blocks(params.query, params.value, params.attn_mask)
 
 
 def can_use_cudnn_attention(params: SDPAParams, debug: bool = False) -> bool:

@@ -27,7 +27,9 @@ class MultiheadAttention(Module):
     Shape: ``query`` (L, N, E), ``key`` (S, N, kdim), ``value`` (S, N, vdim), the batch first with ``batch_first``, or
     without it. ``key_padding_mask`` (N, S) and ``attn_mask`` (L, S) or (N·heads, L, S) forbid where True, floats are
     added. Returns the output (L, N, E) and, with ``need_weights``, the weights (N, L, S), or (N, heads, L, S) without
-    ``average_attn_weights``. Without ``need_weights`` no matrix of scores is stored.
+    ``average_attn_weights``. Without ``need_weights`` no matrix of scores is stored. ``is_causal`` says that
+    ``attn_mask`` is the causal mask: alone it raises RuntimeError, or is not looked at where PyTorch takes its fast
+    path (a batch attending to itself, in evaluation, without gradients).
     A. Vaswani et al., Attention Is All You Need, NeurIPS 2017.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.MultiheadAttention.html
 
@@ -135,7 +137,7 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Any, Any]:
-        if self._takes_fast_path(query, key, value, attn_mask, key_padding_mask, is_causal):
+        if self._takes_fast_path(query, key, value, attn_mask, key_padding_mask):
             return attend_to_itself(
                 query, self.num_heads, (self.in_proj_weight, self.in_proj_bias),
                 (self.out_proj.weight, self.out_proj.bias), attn_mask, key_padding_mask, need_weights,
@@ -160,7 +162,7 @@ class MultiheadAttention(Module):
         )  # fmt: skip
         return out.transpose(0, 1) if turned else out, weights
 
-    def _takes_fast_path(self, query: Any, key: Any, value: Any, attn_mask: Any, padding: Any, is_causal: bool) -> bool:
+    def _takes_fast_path(self, query: Any, key: Any, value: Any, attn_mask: Any, padding: Any) -> bool:
         """Return whether PyTorch takes its fast path, which tells by strides and by rows that are masked as a whole."""
         if self.training or not self.batch_first or not get_fastpath_enabled() or is_autocast_enabled():
             return False
@@ -169,7 +171,7 @@ class MultiheadAttention(Module):
         if self.num_heads % 2 or self.bias_k is not None or self.add_zero_attn or self.in_proj_bias is None:
             return False
         masks = [mask for mask in (attn_mask, padding) if mask is not None]
-        if any(mask.is_floating_point() for mask in masks) or (is_causal and attn_mask is None):
+        if any(mask.is_floating_point() for mask in masks):
             return False
         if any(mask.device != query.device for mask in masks):
             return False
