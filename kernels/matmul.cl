@@ -133,44 +133,53 @@ ${alone("                    ", "k")}\
     {
         const __local ct_t *b = packed + (long)g * kc * ${nr};
         __global ct_t *w = W + (long)m0 * w_row + nn;
-% for i in range(mr):
-% for j in range(v):
-        CT_PREFETCH_WRITE(w + ${i} * w_row + ${j * vw});
-% endfor
-% endfor
         ${tile.zero(mr, v)}
 <% ahead = prefetch * nr %>\
         int k = 0;
-% if rows_mode:
-% if unroll > 1:
-        for (; k + ${unroll} <= kn; k += ${unroll}, b += ${unroll * nr}) {
-% for u in range(unroll):
-            {
-            ${tile.step(mr, v, vw, lambda i: f"a{i}[k + {u}]", f"b + {u * nr}", ahead)}
-            }
-% endfor
-        }
-% endif
-        for (; k < kn; k++, b += ${nr}) {
-            ${tile.step(mr, v, vw, lambda i: f"a{i}[k]", "b", ahead)}
-        }
-% else:
+% if not rows_mode:
         const __global ct_t *a = ap;
-% if unroll > 1:
-        for (; k + ${unroll} <= kn; k += ${unroll}, b += ${unroll * nr}, a += ${unroll * mr}) {
-% for u in range(unroll):
-            {
-            CT_PREFETCH(a + ${256 + u * mr});
-            ${tile.step(mr, v, vw, lambda i: f"a[{u * mr + i}]", f"b + {u * nr}", ahead)}
-            }
+% endif
+        // a core waits for few lines at a time: those of the result, and the first ones of A's next rows, a row at a time
+        for (int part = 0; part < ${mr}; part++) {
+            const int until = kn * (part + 1L) / ${mr};
+            const __global ct_t *line = w + part * w_row;
+% for j in range(v):
+            CT_PREFETCH_WRITE(line + ${j * vw});
 % endfor
-        }
+% if rows_mode:
+            const __global ct_t *next = (const __global ct_t *)(A + min(m0 + ${mr} + part, M - 1) * a_row) + k0;
+% for j in range(4):
+            CT_PREFETCH(next + ${j} * (64 / (int)sizeof(ct_t)));
+% endfor
+% if unroll > 1:
+            for (; k + ${unroll} <= until; k += ${unroll}, b += ${unroll * nr}) {
+% for u in range(unroll):
+                {
+                ${tile.step(mr, v, vw, lambda i: f"a{i}[k + {u}]", f"b + {u * nr}", ahead)}
+                }
+% endfor
+            }
 % endif
-        for (; k < kn; k++, b += ${nr}, a += ${mr}) {
-            CT_PREFETCH(a + 256);
-            ${tile.step(mr, v, vw, lambda i: f"a[{i}]", "b", ahead)}
-        }
+            for (; k < until; k++, b += ${nr}) {
+                ${tile.step(mr, v, vw, lambda i: f"a{i}[k]", "b", ahead)}
+            }
+% else:
+% if unroll > 1:
+            for (; k + ${unroll} <= until; k += ${unroll}, b += ${unroll * nr}, a += ${unroll * mr}) {
+% for u in range(unroll):
+                {
+                CT_PREFETCH(a + ${256 + u * mr});
+                ${tile.step(mr, v, vw, lambda i: f"a[{u * mr + i}]", f"b + {u * nr}", ahead)}
+                }
+% endfor
+            }
 % endif
+            for (; k < until; k++, b += ${nr}, a += ${mr}) {
+                CT_PREFETCH(a + 256);
+                ${tile.step(mr, v, vw, lambda i: f"a[{i}]", "b", ahead)}
+            }
+% endif
+        }
         if (plain && m0 + ${mr} <= M && nn + ${v * vw} <= N) {
             __global ct_out *c = C + (long)m0 * c_row + nn;
 % for i in range(mr):
