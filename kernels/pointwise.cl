@@ -16,6 +16,7 @@ outs         (dtype tag, storage type, inner) per result; results: (text, is mas
 statements   the traced formula over x0, x1, … and p0, p1, …
 params       how many parameters; grid: True where work-items stride over the data (GPU)
 block        (rows, columns) of a block of tiles, which is one unit of work (tiles only)
+few          rows: the innermost dimension has few elements, so a work-item walks stretches of the one before it, once for each
 stream       True where the results are large beside the caches (CPU): whole lines are written past them, since a line that
              is written into a cache is read from memory first
 </%doc>
@@ -241,12 +242,13 @@ ${no_types()}
 % elif mode == "rows":
 <%
     strided = any(ins[i][3] == "s" for i in tensors) or any(o[2] == "s" for o in outs)
+    walked = rank - 2 if few else rank - 1
     def row_in(i):
         inner_class = ins[i][3]
         steps = {"1": " + i", "0": "", "2": " + 2 * i"}
-        return f"(r{i}{steps.get(inner_class, f' + i * st{i}_{rank - 1}')})"
+        return f"(r{i}{steps.get(inner_class, f' + i * st{i}_{walked}')})"
     def row_out(k):
-        return f"(w{k} + i)" if outs[k][2] == "1" else f"(w{k} + i * ost{k}_{rank - 1})"
+        return f"(w{k} + i)" if outs[k][2] == "1" else f"(w{k} + i * ost{k}_{walked})"
 %>
     const long first = (long)get_global_id(0) * per_item;
     const long last = min(units, first + per_item);
@@ -260,7 +262,7 @@ ${no_types()}
 % for i in tensors:
         long r${i} = ao${i};
 % endfor
-% for r in range(rank - 2, -1, -1):
+% for r in range(walked - 1, -1, -1):
         {
 % if r:
             const long q = rest / d${r};
@@ -277,6 +279,9 @@ ${no_types()}
 % endfor
         }
 % endfor
+% if few:
+        for (long f = 0; f < d${rank - 1}; ++f) {
+% endif
         long i = begin;
 % if not strided and W > 1:
         {
@@ -323,6 +328,15 @@ ${numbers()}
         }
 ${no_types()}
         }
+% if few:
+% for k in range(len(outs)):
+        w${k} += ost${k}_${rank - 1};
+% endfor
+% for i in tensors:
+        r${i} += st${i}_${rank - 1};
+% endfor
+        }
+% endif
     }
 % elif mode == "tiles":
 <%

@@ -35,6 +35,8 @@ _TURNED = 1 << 14  # elements below which that form is not worth its compilation
 _LOCAL = 16384  # bytes of local memory that every device has
 GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
 _COPIED = 32768  # as GRAIN, where each is only written
+_FEW = 8  # elements of the innermost dimension below which processors walk the dimension before it
+_STRETCH = 2048  # elements of that dimension that they walk before they come back for the next of the few
 
 
 class Plan:
@@ -165,18 +167,21 @@ def specialise(
     if not flat and len(sizes) in (1, 3):  # two and four dimensions serve one and three: fewer kernels to compile
         sizes, steps = [1, *sizes], [[0, *s] for s in steps]
     texts = tuple((r.text, r.mask) if isinstance(r, Symbol) else (tracer.literal(r), False) for r in results)
+    mode = "flat" if flat else "tiles" if turned is not None else "items" if gpu else "rows"
+    few = mode == "rows" and sizes[-1] < _FEW and sizes[-2] >= 2 * _FEW
     inner = ["1" if s[-1] == 1 else "0" if s[-1] == 0 else "s" for s in steps]
     if flat:
         inner = ["1"] * len(steps)
     elif turned is not None:
         inner = ["t" if c == "s" else c for c in inner]
+    elif few:
+        inner = ["1" if s[-2] == 1 else "0" if s[-2] == 0 else "s" for s in steps]
     elif not gpu and width > 1 and all(c == "1" for c in inner[: len(outs)]):
         # vectors of every second element are put together from two, where no operand has another step
         seconds = ["2" if s[-1] == 2 else c for c, s in zip(inner, steps, strict=True)]
         inner = inner if "s" in seconds else seconds
     # filling may write to one place again and again
     out_inner, in_inner = ["s" if c == "0" else c for c in inner[: len(outs)]], iter(inner[len(outs) :])
-    mode = "flat" if flat else "tiles" if turned is not None else "items" if gpu else "rows"
     number = LETTER.get(ctype, "l")
     params = {
         "name": formula.name,
@@ -200,9 +205,10 @@ def specialise(
         "params": formula.params,
         "grid": gpu,
         "block": block if mode == "tiles" else (),
+        "few": few,
         "stream": apart and not gpu and past_the_caches(context.caps, n * sum(t.itemsize for _, t in outs)),
     }
-    global_size, local_size, pre = _work(context, mode, n, sizes, steps, block, width, gpu)
+    global_size, local_size, pre = _work(context, mode, n, sizes, steps, block, width, gpu, few)
     buffers = len(outs) + len(tensors)
     args = "l" * len(pre) + "b" * buffers + "l" * buffers + number * (len(ins) - len(tensors) + formula.params)
     kernel = context.kernel("pointwise", f"ct_{formula.name}", args, **params)
@@ -216,7 +222,7 @@ def past_the_caches(caps: Any, nbytes: int) -> bool:
 
 def _work(
     context: Any, mode: str, n: int, sizes: Sequence[int], steps: Sequence[Sequence[int]], block: tuple[int, ...],
-    width: int, gpu: bool,
+    width: int, gpu: bool, few: bool,
 ) -> tuple[tuple[int], tuple[int], tuple[int, ...]]:  # fmt: skip
     """Return (global size, local size, leading arguments) that share ``n`` elements among work-items."""
     units = context.caps.compute_units
@@ -237,10 +243,10 @@ def _work(
             return (min(tiles, units * 32) * group,), (group,), (tiles, 0, *tail)
         per_item = -(-tiles // max(1, min(tiles, units * 8)))
         return (-(-tiles // per_item),), (1,), (tiles, per_item, *tail)
-    row = sizes[-1]
-    segment = min(row, 65536)
+    row, lines = (sizes[-2], n // (sizes[-1] * sizes[-2])) if few else (sizes[-1], n // sizes[-1])
+    segment = min(row, _STRETCH if few else 65536)
     segments = -(-row // segment)
-    count = n // row * segments
+    count = lines * segments
     items = max(1, min(-(-n // GRAIN), units * 8, count))
     per_item = -(-count // items)
     return (-(-count // per_item),), (1,), (count, row, segment, segments, per_item, *tail)

@@ -497,6 +497,28 @@ def test_every_second_element_is_read_in_vectors(cl_device, t):
             np.testing.assert_array_equal(numbers(cltorch.where(q > 0, q, x[:, :1])), np.where(p > 0, p, b[:, :1]))
 
 
+@pytest.mark.parametrize("t", ["float32", "float16", "bool"])
+def test_dimensions_of_few_elements_are_walked_along_the_one_before(cl_device, t):
+    """Innermost dimensions too short for vectors, over more than one stretch of the dimension before them."""
+    dtype = getattr(cltorch, t)
+    rng = np.random.default_rng(9)
+    a, row, column = (rng.integers(0, 2 if t == "bool" else 50, s) for s in ((2, 2100, 5), (5,), (2100, 1)))
+    x, r, c = (cltorch.tensor(v, dtype=dtype, device=cl_device) for v in (a, row, column))
+    for few in (2, 3, 5):
+        p, q = a[..., :few], x[..., :few]
+        np.testing.assert_array_equal(numbers(q.contiguous()), p)
+        np.testing.assert_array_equal(numbers(q[0].contiguous()), p[0])
+        np.testing.assert_array_equal(numbers(cltorch.maximum(q, r[:few])), np.maximum(p, row[:few]))
+        chosen = cltorch.where(q > 0, c, r[:few])
+        np.testing.assert_array_equal(numbers(chosen), np.where(p > 0, column, row[:few]))
+        into = cltorch.zeros(2, 2100, 7, dtype=dtype, device=cl_device)
+        into[..., 1 : 1 + few] = q
+        np.testing.assert_array_equal(numbers(into), np.pad(p, ((0, 0), (0, 0), (1, 6 - few))))
+    halves = x[..., :4].reshape(2, 2100, 2, 2)
+    turned = a[..., :4].reshape(2, 2100, 2, 2).transpose(0, 2, 1, 3)
+    np.testing.assert_array_equal(numbers(halves.transpose(1, 2).contiguous()), turned)
+
+
 def test_only_large_operands_across_the_result_are_turned():
     across, along = [200, 1], [1, 200]
     assert _turned([200, 200], [across, along], 1, False, 16, 4) == 0
