@@ -48,7 +48,7 @@ class Extreme(Op):
         x, out = c.saved
         best = spread(m, out, c.shape, c.dims)
         # not equal to the extreme only where it is NaN, which then gets the gradient
-        hit = m.logical_or(m.eq(x, best), m.logical_and(m.isnan(x), m.isnan(best))).to(x.dtype)
+        hit = m.reached(x, best)
         count = m.sum(hit, c.dims, True) if c.dims else hit
         share = m.div(m.reshape(g, kept_shape(c.shape, c.dims, True)), count)
         return m.mul(m.expand(share, c.shape), hit), None, None, None

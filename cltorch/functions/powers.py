@@ -26,7 +26,7 @@ def pow(input: Any, exponent: Any, *, out: Any = None) -> Any:
     """
     if exponent.__class__ in (int, float) and isinstance(input, Array):
         if input.dtype.differentiable:
-            simple = {2: p.square, 0.5: p.sqrt, -0.5: p.rsqrt, -1: p.reciprocal}.get(exponent)
+            simple = {2: p.square, 3: p.cube, 0.5: p.sqrt, -0.5: p.rsqrt, -1: p.reciprocal}.get(exponent)
             if simple is not None:
                 return called(simple(input, out=out), "PowBackward0", out)
         elif exponent.__class__ is int and exponent < 0:

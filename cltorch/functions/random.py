@@ -308,7 +308,7 @@ def randperm(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Any:
-    """Return a random permutation of the integers from 0 to ``n`` - 1, sorted out on the host.
+    """Return a random permutation of the integers from 0 to ``n`` - 1.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.randperm.html
 

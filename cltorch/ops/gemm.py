@@ -15,8 +15,8 @@ from cltorch.dtypes import dtype, float32
 from cltorch.layout import Layout
 from cltorch.ops import gemm_cpu, gemm_gpu, gemm_vector
 from cltorch.ops.array import Array, empty, from_host, host_compute, view
-from cltorch.ops.complex_formula import part
-from cltorch.ops.evaluate import Formula, run
+from cltorch.ops.complex_formula import part, real_layout
+from cltorch.ops.evaluate import Formula, compute_dtype, run, run_into
 from cltorch.ops.gemm_problem import Problem
 from cltorch.ops.quiet import silent
 from cltorch.ops.strided import cast, copy_into
@@ -125,27 +125,41 @@ def _of_copy(plan: Plan, transpose_a: bool) -> Plan:
     return call
 
 
-_PACKED = Formula("complex_product", lambda m, re, im: m.pair(re.re, im.re))
-_SCALED = Formula(
-    "complex_product_added", lambda m, re, im, i, alpha, beta: m.pair(re.re, im.re) * alpha + i * beta, params=2
-)
+_ROTATED = Formula("complex_rotated", lambda m, re, im: (re, im, -im, re))
+_SCALED = Formula("complex_scaled", lambda m, r, i, alpha, beta: r * alpha + i * beta, params=2)
 
 
 def _of_parts(a: Any, b: Any, addend: Any, alpha: Any, beta: Any, transpose_a: bool, transpose_b: bool) -> Any:
-    """Return a product of complex numbers: four of their parts, which are strided matrices of the same memory.
+    """Return a product of complex numbers: one of real matrices.
 
-    Three would do, but their sums and differences lose digits of the smaller part.
+    The first is ``a`` as it lies in memory, with both parts of a number next to each other; in the second each row of
+    ``b`` is followed by i times that row. (Three products of parts would be fewer operations, but their sums and
+    differences lose digits of the smaller part.)
     """
-    (ar, ai), (br, bi) = ((part(x, 0), part(x, 1)) for x in (a, b))
-    flags = {"transpose_a": transpose_a, "transpose_b": transpose_b}
-    re = product(ar, br, product(ai, bi, **flags), 1, -1, **flags)
-    im = product(ar, bi, product(ai, br, **flags), 1, 1, **flags)
-    shape = re.lay.shape
+    a, b = (view(x, x.lay.transpose(-2, -1)) if flag else x for x, flag in ((a, transpose_a), (b, transpose_b)))
+    if a.lay.strides[-1] != 1:
+        rows = empty(a.lay.shape, a.dtype, a.device)
+        copy_into(rows, a)
+        a = rows
+    t, (*batch, k, n) = a.dtype.to_real(), b.lay.shape
+    rotated = empty((*batch, k, 2, n, 2), t, a.device)
+    steps, two_n = rotated.lay.strides, 2 * n
+    quarters = [
+        view(rotated, Layout.make(b.lay.shape, (*steps[:-4], steps[-4], 2), two_n * turn + which))
+        for turn in (0, 1)
+        for which in (0, 1)
+    ]
+    run_into(_ROTATED, compute_dtype(t), [part(b, 0), part(b, 1)], (), quarters, True)
+    lay = real_layout(a.lay)
+    rows = view(rotated, Layout.of((*batch, 2 * k, two_n)))
+    pairs = Layout.make((*lay.shape[:-2], 2 * lay.shape[-2]), lay.strides[:-2] + (1,), lay.offset)
+    r = product(Array.new(a._storage, pairs, t), rows)
+    r = Array.new(r._storage, Layout.of((*r.lay.shape[:-1], n)), a.dtype)
     if addend is not None:
-        return run(_SCALED, a.dtype, [re, im, addend], [alpha, beta], [a.dtype], shape)[0]
+        return run(_SCALED, a.dtype, [r, addend], [alpha, beta], [a.dtype], r.lay.shape)[0]
     if alpha != 1:
-        return run(_SCALED, a.dtype, [re, im, 0], [alpha, 0], [a.dtype], shape)[0]
-    return run(_PACKED, a.dtype, [re, im], [], [a.dtype], shape)[0]
+        return run(_SCALED, a.dtype, [r, 0], [alpha, 0], [a.dtype], r.lay.shape)[0]
+    return r
 
 
 @silent

@@ -14,16 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from cltorch.device import CPU
 from cltorch.dtypes import bfloat16, float16, float64, int64
 from cltorch.ops.array import Array, cast_host, empty, from_host, host, host_compute, host_line
 from cltorch.ops.channels import laid_like
 from cltorch.ops.complex_formula import as_real
+from cltorch.ops.evaluate import Formula, run
 from cltorch.ops.few import refuse
 from cltorch.ops.generator import Generator, default_generator
 from cltorch.ops.op import Op
 from cltorch.ops.philox import CHUNK, stream
-from cltorch.ops.strided import copy_into
+from cltorch.ops.sort import sort
+from cltorch.ops.strided import cast, copy_into
 
 __all__ = ["Draw", "Dropout", "dense", "draw", "permutation", "place", "refill", "zero_gradient"]
 
@@ -325,17 +326,24 @@ _DRAWS: dict[str, type[Op]] = {}
 def permutation(n: int, dtype: Any, dev: Any, generator: Generator | None = None) -> Any:
     """Return a random permutation of 0 … n - 1.
 
-    The numbers are sorted by random keys, on the host for every device: key and number share one 64-bit word, which
-    NumPy sorts faster than any device sorts pairs.
+    The numbers are sorted by random keys, of which the digits count that n has no use for; equal keys keep their order.
+    On the host key and number share one word of 64 bits, which NumPy sorts faster than pairs.
     """
     if generator is None:
         generator = default_generator(dev)
     at = generator.reserve(2 * n)
-    keys = empty((n,), int64, CPU)
-    place(keys, "randint", 0, 0, at)
     if n < 2:
         return from_host(np.arange(n), dtype, dev)
-    low = np.uint64((1 << (n - 1).bit_length()) - 1)
-    mixed = (host(keys).view(np.uint64) & ~low) | np.arange(n, dtype=np.uint64)
+    keys = empty((n,), int64, dev)
+    place(keys, "randint", 0, 0, at)
+    low = (1 << (n - 1).bit_length()) - 1
+    if dev.type != "cpu":
+        (signed,) = run(_SIGNED, int64, [keys], [~low, -(1 << 63)], [int64], (n,))
+        return cast(sort(signed, 0, False)[1], dtype)
+    mixed = (host(keys).view(np.uint64) & ~np.uint64(low)) | np.arange(n, dtype=np.uint64)
     mixed.sort()
-    return from_host((mixed & low).view(np.int64), dtype, dev)
+    return from_host((mixed & np.uint64(low)).view(np.int64), dtype, dev)
+
+
+# unsigned numbers in the order of signed ones
+_SIGNED = Formula("signed_keys", lambda m, key, digits, least: (key & digits) ^ least, params=2)

@@ -359,3 +359,33 @@ def test_same_bits_every_time(cl_device):
             x, y = cltorch.randn(m, k, device=cl_device), cltorch.randn(k, n, device=cl_device)
             first, second = (numbers(product(x, y, variant=variant)) for _ in "ab")
             np.testing.assert_array_equal(first, second)
+
+
+def test_products_of_complex_numbers_are_one_of_reals(cl_device):
+    """Of every layout, and with an addend and complex factors; on processors without copies by two launches."""
+    rng = np.random.default_rng(12)
+
+    def pair(*shape):
+        a = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
+        return a, cltorch.tensor(a, device=cl_device)
+
+    def check(got, want):
+        assert got.shape == want.shape
+        np.testing.assert_allclose(got.cpu().numpy(), want, rtol=1e-4, atol=1e-4)
+
+    for first, second in (
+        ((5, 7), (7, 3)), ((4, 1, 6, 5), (3, 5, 2)), ((1, 9), (9, 4)), ((8, 9), (9, 1)),
+        ((3, 0), (0, 2)), ((0, 3), (3, 2)),
+    ):  # fmt: skip
+        (a, x), (b, y) = pair(*first), pair(*second)
+        for p, q in itertools.product((x, x.mT.contiguous().mT), (y, y.mT.contiguous().mT)):
+            check(p @ q, a @ b)
+    (a, x), (b, y), (c, z) = pair(6, 5), pair(5, 4), pair(4)
+    check(x[:, ::2] @ y[::2], a[:, ::2] @ b[::2])
+    check(x.mH @ x, a.conj().T @ a)
+    check(cltorch.addmm(z, x, y, beta=2 - 1j, alpha=1j), (2 - 1j) * c + 1j * (a @ b))
+    check(cltorch.addmm(z, x, y, alpha=3), c + 3 * (a @ b))
+    context = x.device.resolve().context
+    before = context.launches
+    check(x @ y, a @ b)
+    assert context.launches - before <= (2 if context.caps.kind == "cpu" else 3)
