@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import sys
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,7 +12,7 @@ from cltorch.device import device as _device
 from cltorch.dtypes import dtype as _dtype
 from cltorch.serialization.rebuild import rebuild_parameter as _rebuild_parameter
 from cltorch.serialization.rebuild import rebuild_tensor_v2 as _rebuild_tensor_v2
-from cltorch.utils.data._utils.worker import Failure
+from cltorch.utils.data._utils.exception_wrapper import ExceptionWrapper as ExceptionWrapper
 
 __all__ = ["_rebuild_parameter", "_rebuild_tensor_v2"]
 
@@ -50,22 +48,6 @@ def _import_dotted_name(name: str) -> Any:
     for part in rest:
         found = getattr(found, part)
     return found
-
-
-class ExceptionWrapper:
-    """Carry an exception from a thread or process to another one, with its traceback as text.
-
-    ``exc_info`` is what ``sys.exc_info`` gives, by default the one being handled; ``where`` says who raised it.
-    """
-
-    def __init__(self, exc_info: Any = None, where: str = "in background") -> None:
-        kind, error, trace = exc_info or sys.exc_info()
-        self.exc_type: Any = kind
-        self.exc_msg, self.where = "".join(traceback.format_exception(kind, error, trace)), where
-
-    def reraise(self) -> None:
-        """Raise an exception of the same class, which tells where it comes from and the traceback there."""
-        Failure(self.exc_type, f"Caught {self.exc_type.__name__} {self.where}.\nOriginal {self.exc_msg}").raise_again()
 
 
 def _element_size(dtype: Any) -> int:

@@ -4,6 +4,7 @@ from cltorch.utils.data._utils.batch import SampleBatch
 from cltorch.utils.data._utils.collate import default_collate, default_convert
 from cltorch.utils.data._utils.worker import get_worker_info
 from cltorch.utils.data.dataloader import DataLoader
+from cltorch.utils.data.dataloader import _DatasetKind as _DatasetKind
 from cltorch.utils.data.datapipes.datapipe import IterDataPipe, MapDataPipe, functional_datapipe
 from cltorch.utils.data.dataset import (
     ChainDataset,

@@ -40,7 +40,7 @@ class WorkerInfo:
     worker_method: str | None = "multiprocessing"
 
 
-_info: WorkerInfo | None = None
+_worker_info: WorkerInfo | None = None  # PyTorch's name, which other libraries' workers set
 
 
 def get_worker_info() -> WorkerInfo | None:
@@ -51,7 +51,32 @@ def get_worker_info() -> WorkerInfo | None:
     >>> get_worker_info() is None
     True
     """
-    return _info
+    return _worker_info
+
+
+class ManagerWatchdog:
+    """Tell a worker whether the process that started it still runs; loaders of other libraries ask it."""
+
+    def __init__(self) -> None:
+        self.manager_pid = os.getppid()
+
+    def is_alive(self) -> bool:
+        """Return whether that process is still the parent."""
+        return os.getppid() == self.manager_pid
+
+
+@dataclass(frozen=True)
+class _IterableDatasetStopIteration:
+    """Say that a worker's part of a stream is over, in loaders of other libraries."""
+
+    worker_id: int
+
+
+@dataclass(frozen=True)
+class _ResumeIteration:
+    """Ask a worker that stays for a new pass, in loaders of other libraries."""
+
+    seed: int | None = None
 
 
 class Job(NamedTuple):
@@ -133,7 +158,7 @@ def _nearest_builtin(kind: type[BaseException]) -> type[BaseException]:
 
 def run(setup: Setup, pipe: Connection, others: list[Connection]) -> None:
     """Serve jobs until the pipe closes."""
-    global _info
+    global _worker_info
     for other in others:  # a fork inherits the ends that belong to the main process
         other.close()
     gc.freeze()  # what was inherited is not ours to destroy, least of all OpenCL objects
@@ -145,7 +170,7 @@ def run(setup: Setup, pipe: Connection, others: list[Connection]) -> None:
     try:
         set_num_threads(1)  # as many workers as cores share the machine
         _seed(setup.seed, setup.id)
-        _info = WorkerInfo(setup.id, setup.num_workers, setup.seed + setup.id, setup.dataset)
+        _worker_info = WorkerInfo(setup.id, setup.num_workers, setup.seed + setup.id, setup.dataset)
         if setup.init_fn is not None:
             setup.init_fn(setup.id)
     except Exception as error:
