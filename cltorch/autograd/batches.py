@@ -266,32 +266,40 @@ def function(cls: Any, args: Sequence[Any], kw: dict[str, Any]) -> Any:
     if own:
         with outside(number):
             info = Settings.vmap_info(size, randomness)
-            dims = tuple(a._dim if b else None for a, b in zip(args, batched, strict=True))
-            moved = [Settings.functions.movedim(x, 0, d) if d else x for x, d in zip(parts, dims, strict=True)]
-            returned = cls.vmap(info, dims, *moved)
+            dims = tuple(_each(lambda a: a._dim if level_of(a) == number else None, a) for a in args)
+
+            def whole(a: Any) -> Any:
+                return a if level_of(a) != number else Settings.functions.movedim(a._inner, 0, a._dim)
+
+            returned = cls.vmap(info, dims, *(_each(whole, a) for a in args))
         if not isinstance(returned, tuple) or len(returned) != 2:
             raise RuntimeError(
                 "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure "
                 f"compatible with the output. Got a {type(returned)} instead"
             )
-        out, dims = returned
-        if isinstance(dims, tuple) and not (isinstance(out, tuple) and len(out) == len(dims)):
-            raise RuntimeError(
-                "The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) tuple. Expected "
-                f"out_dims={dims} to be compatible with the structure of `output`. out_dims has {len(dims)} places but "
-                f"output is a {type(out).__name__}. For more details, please see "
-                "https://pytorch.org/docs/main/notes/extending.func.html"
-            )
         m = Settings.functions
 
         def placed(r: Any, d: Any) -> Any:
+            if isinstance(d, (list, tuple)):
+                if type(r) is not type(d) or len(r) != len(d):
+                    raise RuntimeError(
+                        "The autograd.Function's vmap staticmethod returned an incompatible (output, out_dims) tuple. "
+                        f"Expected out_dims={d} to be compatible with the structure of `output`. out_dims has {len(d)} "
+                        f"places but output is a {type(r).__name__}. For more details, please see "
+                        "https://pytorch.org/docs/main/notes/extending.func.html"
+                    )
+                return type(d)(placed(x, k) for x, k in zip(r, d, strict=True))
+            if isinstance(r, (list, tuple)):
+                return type(r)(placed(x, d) for x in r)
             return r if d is None or not isinstance(r, Array) else wrap(m.movedim(r, d, 0), number)
 
-        if isinstance(out, tuple):
-            dims = dims if isinstance(dims, tuple) else (dims,) * len(out)
-            return tuple(placed(r, d) for r, d in zip(out, dims, strict=True))
-        return placed(out, dims)
+        return placed(*returned)
     return _wrapped(_generated(cls, size, batched).apply(*parts), number)
+
+
+def _each(fn: Callable[[Any], Any], x: Any) -> Any:
+    """Return what a function makes of a value, of those in lists and tuples one by one."""
+    return type(x)(_each(fn, y) for y in x) if type(x) in (list, tuple) else fn(x)
 
 
 def _generated(cls: Any, size: int, batched: Sequence[bool]) -> Any:

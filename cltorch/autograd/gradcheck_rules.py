@@ -26,7 +26,7 @@ def check_again(x: Any, outs: Sequence[Any], tolerance: float) -> None:
     """Check that a second backward pass gives what the first one gave."""
     rng = np.random.default_rng(2)
     for out in outs:
-        if out._grad_fn is not None:
+        if out.grad_fn is not None:
             seed = tensor_of(rng.random(real_size(out)), out)
             pair = [grad([out], [x], [seed], retain_graph=True, allow_unused=True)[0] for _ in range(2)]
             found = [reals(g) for g in pair if g is not None]

@@ -46,6 +46,9 @@ _TRANSFORMED = (
 )
 
 
+_LEAF = "a leaf Variable that requires grad is being used in an in-place operation."
+
+
 def refuse_in_transform(method: str, beside: str = "") -> None:
     """Raise RuntimeError: a transform of torch.func keeps account of what gradients are wanted itself."""
     raise RuntimeError(_TRANSFORMED.format(method, beside, method))
@@ -323,6 +326,8 @@ CUSTOM = "custom"
 def check_inplace(x: Any, recording: bool) -> None:
     """Raise RuntimeError where PyTorch forbids changing a tensor in place."""
     if x._inference and not mode.inference:
+        if recording and x._requires_grad:
+            raise RuntimeError(_LEAF)
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed."
             "You can make a clone to get a normal tensor before doing inplace update."
@@ -344,7 +349,7 @@ def check_inplace(x: Any, recording: bool) -> None:
         if (base._requires_grad and base._grad_fn is None) or (needs_grad(x) and not needs_grad(base)):
             raise RuntimeError("a view of a leaf Variable that requires grad is being used in an in-place operation.")
     elif x._requires_grad and x._grad_fn is None:
-        raise RuntimeError("a leaf Variable that requires grad is being used in an in-place operation.")
+        raise RuntimeError(_LEAF)
 
 
 class ViewOfBase(Node):

@@ -109,7 +109,7 @@ def analytical_jacobian(out: Any, x: Any) -> np.ndarray:
 
 def is_tracked(out: Any, x: Any) -> bool:
     """Return whether gradients of a result go anywhere."""
-    return out._grad_fn is not None or out is x
+    return out.grad_fn is not None or out is x
 
 
 def pushed_forward(fn: Callable[..., Any], args: Sequence[Any], i: int, v: Any) -> list[np.ndarray]:

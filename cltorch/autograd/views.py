@@ -50,7 +50,7 @@ def view(x: Any, layout: Any, name: str, adjoint: Callable[[Any, Any], Any], dty
             return kind.view(x, layout, name, adjoint, dtype)
     out = alias(x, layout, dtype)
     if mode.enabled:
-        if needs_grad(x):
+        if needs_grad(x) and (not x._inference or Settings.transforms):
             out._grad_fn, out._requires_grad = named(ViewNode, name)(adjoint, edge_of(x)), True
     else:
         outside(out)
@@ -65,7 +65,7 @@ def views(x: Any, layouts: Sequence[Any], name: str, adjoint: Callable[[Any, lis
             return kind.views(x, layouts, name, adjoint)
     made = tuple(alias(x, layout) for layout in layouts)
     if mode.enabled:
-        if needs_grad(x):
+        if needs_grad(x) and (not x._inference or Settings.transforms):
             node = named(ViewsNode, name)(adjoint, edge_of(x), len(made))
             for i, out in enumerate(made):
                 out._grad_fn, out._output_nr, out._requires_grad = node, i, True

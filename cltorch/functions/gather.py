@@ -12,6 +12,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.grad_mode import mode as recording
 from cltorch.autograd.graph import needs_grad
+from cltorch.autograd.links import refusing
 from cltorch.autograd.record import apply, inplace
 from cltorch.functions import convert, overwrite
 from cltorch.functions import pointwise as p
@@ -27,7 +28,7 @@ from cltorch.ops.overlap import check_apart, check_overlap
 from cltorch.shapes import broadcast_shapes, wrap_dim
 
 __all__ = [
-    "gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "scatter_counts", "scatter_reduce",
+    "gather", "scatter", "scatter_", "scatter_add", "scatter_add_", "refused_where", "scatter_counts", "scatter_reduce",
     "scatter_reduce_", "take_along_dim",
 ]  # fmt: skip
 
@@ -220,6 +221,16 @@ def scatter_counts(x: Any, dim: int, index: Any, include_self: bool) -> Any:
     one = expand(full((), 1, dtype=x.dtype, device=x.device), index.lay.shape)
     counts = scatter_add(start, dim, index, one)
     return counts if include_self else p.maximum(counts, full((), 1, dtype=x.dtype, device=x.device))
+
+
+def refused_where(condition: Any, gradient: Any, why: str) -> Any:
+    """Return a gradient that raises RuntimeError when it is differentiated, where a condition holds anywhere.
+
+    The condition is looked at only where a graph of the gradient is made.
+    """
+    if not recording.enabled or condition._batch or not condition.any().item():
+        return gradient
+    return refusing(why, [gradient])[0]
 
 
 @numpy_names

@@ -99,7 +99,7 @@ def _check_out(name: str, out: Any, result: Any) -> None:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of "
             "the arguments requires grad."
         )
-    if out._inference:
+    if out._inference or mode.mutations is not None:
         check_inplace(out, False)
     check_dtype(name, result.dtype, out.dtype)
     can_hold(out, result)

@@ -32,7 +32,7 @@ _NOT_TORCH = (
     mvlgamma_ new_empty new_empty_strided new_full new_ones new_tensor new_zeros nll_loss normal_ not_equal_ pad
     pad_adjoint pad_dims pad_edges parse_to pin_memory pivot_rows polygamma_ pow_ prod_dims prod_others put_
     put_front random_ neg_view
-    rdiv real_part recurrence recurrent_gradients region_largest region_means region_spread renorm_ repeat
+    rdiv real_part recurrence recurrent_gradients refused_where region_largest region_means region_spread renorm_ repeat
     replace_in_layout resample reshape_as resize_
     resolve_device running_sum scaled_dot_product_attention scatter_ scatter_add_ scatter_back scatter_chosen
     scatter_counts scatter_into_layout scatter_reduce_ set_ set_data setitem_ share_memory_ shifted slice_view softmin

@@ -132,6 +132,7 @@ def _loose(parts: tuple[Any, ...]) -> tuple[Any, ...]:
     for part in parts:
         if not part._batch:
             part._base = part._view_kind = None
+            part._storage = part._storage.alias()  # changes of one are counted apart from those of the others
     return parts
 
 

@@ -285,8 +285,10 @@ def _prod_adjoint(m: Any, c: Any, g: Any, x: Any, index: Any, src: Any, out: Any
     single = m.logical_and(none, m.eq(zeros, 1))
     others = m.scatter_reduce(x, dim, index, m.where(single, 1, part), **again)
     plain = m.div(m.gather(m.mul(g, out), dim, index), m.where(none, 1, part))
-    gs = m.where(single, m.gather(m.mul(g, others), dim, index), m.where(m.gt(zeros, 1), 0, plain))
-    return gx, gs
+    several = m.gt(zeros, 1)
+    gs = m.where(single, m.gather(m.mul(g, others), dim, index), m.where(several, 0, plain))
+    why = "Double backward is unsupported for src when >1 zeros in src are scattered to the same position in self"
+    return gx, m.refused_where(several, gs, f"scatter_reduce(): {why}")
 
 
 def _mean_adjoint(m: Any, c: Any, g: Any, x: Any, index: Any, src: Any, out: Any) -> Any:

@@ -260,3 +260,40 @@ def second_derivatives_of_what_was_overwritten(t):
         [t.func.hessian(f)(x) for f in (h, k)], [t.func.jacrev(t.func.jacrev(f))(x) for f in (h, k)],
         t.func.jvp(t.func.grad(h), (x,), (x,)),
     )  # fmt: skip
+
+
+@program
+def parts_whose_changes_count_apart(t):
+    def changed(cut):
+        x = leaf(t, 1.0, 2.0, 3.0)
+        first, second, third = cut(x * 2)
+        first.mul_(second).sum().backward()
+        return x.grad, first._version, second._version, third._version, first._base
+
+    return [
+        changed(cut)
+        for cut in (
+            lambda y: y.unsafe_split(1), lambda y: y.unsafe_chunk(3), lambda y: y.unsafe_split_with_sizes([1, 1, 1]),
+        )
+    ]  # fmt: skip
+
+
+@program
+def results_written_into_what_is_kept(t):
+    with t.autograd.graph.allow_mutation_on_saved_tensors():
+        a, b = leaf(t, 1.0), t.tensor([1.0])
+        y = a * b
+        t.sin(t.tensor([2.0]), out=b)
+        y.sum().backward()
+    return a.grad, b
+
+
+@program
+def inference_tensors_outside_of_their_mode(t):
+    with t.inference_mode():
+        x, y = leaf(t, 1.0, 2.0), t.ones(2)
+    view = x.view(-1)
+    return (
+        view.requires_grad, view.is_leaf, view._is_view(), x[0].requires_grad, said(lambda: x.add_(1)),
+        said(lambda: y.add_(1))[:60],
+    )  # fmt: skip

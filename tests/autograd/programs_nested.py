@@ -175,3 +175,48 @@ def derivatives_of_what_has_none_in_strict_mode(t):
             said(lambda: t.func.grad(t.dot, argnums=("0",))(x, x)), said(lambda: t.func.grad(t.dot, argnums=[0])(x, x)),
             plain(hessian(lambda a: (a**3).sum(), x, strict=True)),
         )  # fmt: skip
+
+
+@program
+def views_of_what_is_changed_are_checked(t):
+    def second(r):
+        x = t.ones(3, dtype=t.float64)
+        view = x.select(0, 1)
+        x.add_(r * r)
+        return view
+
+    r = t.ones(1, dtype=t.float64, requires_grad=True)
+    return t.autograd.gradcheck(second, [r]), t.autograd.gradgradcheck(second, [r])
+
+
+@program
+def products_with_two_zeros_have_no_second_derivative(t):
+    def slopes(*numbers):
+        src = leaf(t, *numbers)
+        out = leaf(t, 1.0).scatter_reduce(0, t.tensor([0, 0]), src, "prod")
+        (once,) = t.autograd.grad(out, src, create_graph=True)
+        return plain(once), said(lambda: t.autograd.grad(once.sum(), src))
+
+    return slopes(0.0, 0.0), slopes(2.0, 0.0)[0], slopes(2.0, 3.0)[1]
+
+
+@program
+def rules_for_batches_in_lists(t):
+    class Sums(t.autograd.Function):
+        @staticmethod
+        def forward(x, ys):
+            return x + ys[0] * ys[1], [x, ys[0]]
+
+        @staticmethod
+        def setup_context(ctx, inputs, output):
+            pass
+
+        @staticmethod
+        def vmap(info, in_dims, x, ys):
+            seen.append((in_dims, type(in_dims[1]).__name__, info.batch_size))
+            return (x + ys[0] * ys[1], [x, ys[0]]), (0, [0, None])
+
+    seen = []
+    x, y = t.tensor([[1.0, 2.0], [3.0, 4.0]]), t.tensor([5.0, 6.0])
+    found, (first, second) = t.vmap(Sums.apply, in_dims=(0, [None, 0]))(x, [y, x])
+    return seen, found, first, second.shape
