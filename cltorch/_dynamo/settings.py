@@ -31,7 +31,8 @@ class _Settings:
 
 config = _Settings(
     verbose=False, suppress_errors=False, disable=False, cache_size_limit=8, recompile_limit=8,
-    accumulated_cache_size_limit=256, capture_scalar_outputs=False, capture_dynamic_output_shape_ops=False,
+    accumulated_cache_size_limit=256, accumulated_recompile_limit=256, capture_scalar_outputs=False,
+    capture_dynamic_output_shape_ops=False,
     capture_func_transforms=True, optimize_ddp=True, inline_inbuilt_nn_modules=True, dynamic_shapes=True,
     assume_static_by_default=True, automatic_dynamic_shapes=True, force_parameter_static_shapes=True,
     guard_nn_modules=True, specialize_int=False, allow_unspec_int_on_nn_module=False, compiled_autograd=False,

@@ -14,7 +14,7 @@ from importlib.metadata import Distribution, DistributionFinder
 from types import ModuleType
 from typing import Any
 
-from cltorch.compat import children, class_names, imported, reference
+from cltorch.compat import absent, children, class_names, imported, reference
 from cltorch.compat.missing import Missing
 from cltorch.device.device import answer_to_cuda
 from cltorch.serialization.api import load_from_bytes
@@ -232,6 +232,7 @@ def install() -> None:
         sys.meta_path.insert(0, _finder)
         answer_to_cuda(True)
         children.follow()
+        absent.settle()
 
 
 def uninstall() -> None:
@@ -240,6 +241,7 @@ def uninstall() -> None:
         sys.meta_path.remove(_finder)
         answer_to_cuda(False)
         children.leave()
+        absent.strike()
         class_names.restore()
         for name in _loaded():
             if isinstance(sys.modules[name], Facade):

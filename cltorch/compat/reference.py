@@ -7,7 +7,7 @@ told in ``not_planned.json``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -66,9 +66,9 @@ def not_planned(module: str, name: str) -> str | None:
     return found
 
 
-def listed() -> Iterator[tuple[str, str]]:
-    """Yield the names, with their modules, that are listed one by one as not planned."""
-    yield from _kinds()[0]
+def listed() -> Collection[tuple[str, str]]:
+    """Return the names, with their modules, that are listed one by one as not planned."""
+    return _kinds()[0].keys()
 
 
 def version(package: str = "torch") -> str:

@@ -176,8 +176,18 @@ def test_what_is_missing_is_named_at_its_use_and_not_at_its_import():
         from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
         def annotated(x: "Optional[mm]", y: Optional[FSDP] = None) -> FSDP | None: ...
         class Mine(FSDP): ...
-        print(isinstance(torch.ones(1), FSDP))
-        for use in (lambda: mm(1, 2), lambda: Mine(), lambda: FSDP.method):
+        x = torch.ones(1)
+        print(isinstance(x, FSDP), hasattr(x, "to_sparse"), hasattr(torch.Tensor, "coalesce"), x.is_sparse)
+        class Sub(torch.Tensor):
+            @property
+            def broken(self):
+                return self.hidden
+        for name in ("nothing", "broken"):
+            try:
+                getattr(x.as_subclass(Sub), name)
+            except AttributeError as error:
+                print(error)
+        for use in (lambda: mm(1, 2), lambda: Mine(), lambda: FSDP.method, lambda: x.to_sparse()):
             try:
                 use()
             except NotImplementedError as error:
@@ -185,10 +195,13 @@ def test_what_is_missing_is_named_at_its_use_and_not_at_its_import():
         """
     )
     assert [line.partition(";")[0] for line in out.splitlines()] == [
-        "False",
+        "False False False False",
+        "'Sub' object has no attribute 'nothing'",
+        "'Sub' object has no attribute 'hidden'",
         "torch.sparse.mm is not available in cltorch",
         "torch.distributed.fsdp.FullyShardedDataParallel is not available in cltorch",
         "torch.distributed.fsdp.FullyShardedDataParallel.method is not available in cltorch",
+        "torch.Tensor.to_sparse is not available in cltorch",
     ]
     assert "cltorch; not planned: sparse tensors" in out
 
@@ -317,8 +330,9 @@ def test_uninstall_gives_the_name_back():
     out = program(
         """
         import sys, torch
+        kind = torch.Tensor
         compat.uninstall()
-        assert not compat.is_installed() and "torch" not in sys.modules
+        assert not hasattr(kind, "__getattr__") and not compat.is_installed() and "torch" not in sys.modules
         import importlib.util
         spec = importlib.util.find_spec("torch")
         print(spec is None or spec.origin != "cltorch")
@@ -681,6 +695,9 @@ def test_inner_names_that_libraries_use():
             1 / 0
         except (torch._dynamo.exc.Unsupported, ZeroDivisionError):
             torch._dynamo.reset_code_caches()
+        with torch._dynamo.utils.disable_cache_limit():
+            assert config.recompile_limit == config.accumulated_recompile_limit > 2**60
+        assert (config.recompile_limit, config.accumulated_recompile_limit) == (8, 256)
         assert isinstance(torch.ones(1), torch._C.TensorBase) and torch._C._get_accelerator().type in ("cuda", "cpu")
         assert torch._C._is_alias_of(x := torch.ones(2), x[1:]) and not torch._C._is_alias_of(x, x.clone())
         torch._C._set_grad_enabled(False)
