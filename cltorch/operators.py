@@ -12,6 +12,7 @@ import numpy as np
 
 from cltorch import dtypes, functions, torch_function
 from cltorch.functions.arguments import need_array
+from cltorch.functions.norms import norm
 from cltorch.functions.strict import strict
 from cltorch.methods import METHODS
 from cltorch.ops.array import Array
@@ -126,14 +127,19 @@ def _where(self: Any, condition: Any, other: Any) -> Any:
     return functions.where(condition, self, other)
 
 
-def _is_set_to(self: Any, other: Any) -> bool:
-    return same_bytes(self._storage, other._storage) and self.lay.same(other.lay)
+def _norm(self: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+    return norm(self, p, dim, keepdim, dtype=dtype)
+
+
+def _is_set_to(self: Any, tensor: Any) -> bool:
+    return same_bytes(self._storage, tensor._storage) and self.lay.same(tensor.lay)
 
 
 def _methods(cls: Any) -> None:
     for name, t in _CONVERSIONS.items():
         setattr(cls, name, _converted(t))
     cls.type_as, cls.where, cls.is_set_to, cls.__invert__ = _type_as, _where, _is_set_to, _inverted
+    cls.norm = _norm
     for name in METHODS:
         fn = getattr(functions, name, None)
         if callable(fn) and name not in vars(cls):  # not the module functions.index

@@ -43,6 +43,9 @@ _NEVER = frozenset(("broadcast_shapes", "from_numpy"))  # which look at no tenso
 #: NumPy's names of arguments, which PyTorch's functions written in C++ take too.
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "a": "input", "x1": "input", "x2": "other"}
 
+#: what overloads call the first operand where it is a number, of functions that take numbers there
+_SELF = dict.fromkeys(("bucketize", "float_power", "pow", "searchsorted", "where"), "input")
+
 
 def _with_numpys_names(f: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function that takes NumPy's names of its arguments where it refuses them."""
@@ -65,7 +68,7 @@ def _as_named_here(f: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, A
     own = inspect.signature(f).parameters
     found = {}
     for k, v in kwargs.items():
-        name = k if k in own else NUMPY_NAMES.get(k, k)
+        name = k if k in own else _SELF.get(f.__name__, k) if k == "self" else NUMPY_NAMES.get(k, k)
         found[name if name in own else k] = v
     return found if found.keys() != kwargs.keys() and len(found) == len(kwargs) else None
 

@@ -59,7 +59,9 @@ def prelu(input: Any, weight: Any) -> Any:
     return pointwise(_PRELU, (input, weight), ())
 
 
-def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Any:
+def rrelu(
+    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
+) -> Any:
     """Multiply negative elements by slopes drawn evenly from [lower, upper); by their middle unless ``training``.
 
     Raises RuntimeError for bounds that are not finite or in the wrong order.
@@ -70,12 +72,12 @@ def rrelu(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: 
     >>> torch.rrelu(torch.tensor([-2.0, 2.0]), 0.2, 0.3)
     tensor([-0.5000,  2.0000])
     """
-    slopes = _slopes(input, lower, upper, training)
+    slopes = _slopes(input, lower, upper, training, generator)
     input = contiguous(input)  # the result is packed whatever the strides of the input, as PyTorch's is
     return p.leaky_relu(input, slopes) if isinstance(slopes, float) else pointwise(_PRELU, (input, slopes), ())
 
 
-def _slopes(input: Any, lower: float, upper: float, training: bool) -> Any:
+def _slopes(input: Any, lower: float, upper: float, training: bool, generator: Any) -> Any:
     """Return the middle of the bounds as a number, or in training one slope for each element."""
     need_array("rrelu", "input", 1, input)
     if not (abs(lower) < float("inf") and abs(upper) < float("inf")):
@@ -86,10 +88,12 @@ def _slopes(input: Any, lower: float, upper: float, training: bool) -> Any:
         return (lower + upper) / 2
     if not input.dtype.is_floating_point:
         raise NotImplementedError(f"\"rrelu\" not implemented for '{SCALAR_NAMES[input.dtype.name]}'")
-    return ops.draw(empty(input.lay.shape, input.dtype, input.device), "uniform", lower, upper - lower)
+    return ops.draw(empty(input.lay.shape, input.dtype, input.device), "uniform", lower, upper - lower, generator)
 
 
-def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Any:
+def rrelu_(
+    input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, generator: Any = None
+) -> Any:
     """Do what ``rrelu`` does, in place.
 
     Shape: (*).
@@ -99,5 +103,5 @@ def rrelu_(input: Any, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training:
     >>> torch.rrelu_(torch.tensor([-1.0, 2.0]), 0.5, 0.5)
     tensor([-0.5000,  2.0000])
     """
-    slopes = _slopes(input, lower, upper, training)
+    slopes = _slopes(input, lower, upper, training, generator)
     return p.leaky_relu_(input, slopes) if isinstance(slopes, float) else pointwise_(_PRELU, input, [slopes], ())

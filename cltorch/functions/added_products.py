@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/torch.html#blas-and-lapack-operations
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from cltorch import dtypes
@@ -207,8 +208,13 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
 
 
 def _inplace(name: str, f: Any) -> Any:
-    def g(input: Any, *operands: Any, beta: Any = 1, alpha: Any = 1) -> Any:
-        result = f(input, *operands, beta=beta, alpha=alpha)
+    own = inspect.signature(f).parameters
+    names = list(own)[1:3]
+
+    def g(input: Any, *operands: Any, beta: Any = 1, alpha: Any = 1, **named: Any) -> Any:
+        if named and not named.keys() <= set(names):
+            raise TypeError(f"{name}() got an unexpected keyword argument '{min(named.keys() - set(names))}'")
+        result = f(input, *operands, beta=beta, alpha=alpha, **named)
         if name == "addbmm_" and result.lay.shape != input.lay.shape:
             input.resize_(result.lay.shape)  # PyTorch lets this one grow
         if tuple(result.lay.shape) != tuple(input.lay.shape):
@@ -218,6 +224,9 @@ def _inplace(name: str, f: Any) -> Any:
             )
         return copy_(input, result)
 
+    shown = [own[k].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for k in ("input", *names)]
+    shown += [own[k] for k in ("beta", "alpha")]
+    g.__signature__ = inspect.Signature(shown, return_annotation="Any")  # type: ignore[attr-defined]
     g.__name__ = g.__qualname__ = name
     g.__doc__ = f"Do what ``{name[:-1]}`` does, in place on the first operand."
     return in_old_forms(3, "beta", "alpha")(g)

@@ -244,7 +244,7 @@ def _check_threshold(input: Any, *limits: Any) -> None:
     _need_limits(t, *limits)
 
 
-def threshold(input: Any, threshold: float, value: float) -> Any:
+def threshold(input: Any, threshold: float, value: float, *, out: Any = None) -> Any:
     """Replace what is not above a threshold by a value.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.threshold.html
@@ -254,7 +254,8 @@ def threshold(input: Any, threshold: float, value: float) -> Any:
     tensor([0., 2., 3.])
     """
     _check_threshold(input, threshold, value)
-    return p.threshold(input, threshold, value)
+    result = p.threshold(input, threshold, value)
+    return result if out is None else p.into_out("threshold", out, result)
 
 
 def threshold_(input: Any, threshold: float, value: float) -> Any:

@@ -271,6 +271,21 @@ def numpy_names(f: Callable[..., Any]) -> Callable[..., Any]:
     return g
 
 
+def also_named(**names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a function take arguments by the names in PyTorch's overloads, where its documentation has others."""
+
+    def declare(f: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(f)
+        def g(*args: Any, **named: Any) -> Any:
+            if named and not names.keys().isdisjoint(named):
+                named = {names.get(k, k): v for k, v in named.items()}
+            return f(*args, **named)
+
+        return g
+
+    return declare
+
+
 def read_flag(name: str, argument: str, position: int | None, value: Any) -> bool:
     """Return a truth value, given by position or (None) by name; raise TypeError for anything else, numbers too."""
     if value.__class__ is not bool and not isinstance(value, np.bool_):

@@ -10,7 +10,7 @@ from cltorch import dtypes
 from cltorch.autograd.grad_mode import no_grad
 from cltorch.dtypes import dtype
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.arguments import SCALAR_NAMES, also_named, need_array
 from cltorch.functions.reduce import all as all_true
 from cltorch.ops import promotion
 from cltorch.ops.array import Array
@@ -128,6 +128,7 @@ def is_same_size(input: Any, other: Any) -> bool:
     return bool(input.lay.shape == other.lay.shape)
 
 
+@also_named(tensor="tensor2", scalar="tensor1", scalar1="tensor1", scalar2="tensor2", other="tensor1")
 def result_type(tensor1: Any, tensor2: Any) -> dtype:
     """Return the dtype that an operation on two tensors or numbers has.
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,21 +21,6 @@ from cltorch.shapes import broadcast_shapes
 __all__: list[str] = []
 
 _LOW = ("float16", "bfloat16")
-
-
-def also_named(**names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a function take arguments by the names PyTorch takes, where its documentation calls them otherwise."""
-
-    def declare(f: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(f)
-        def g(*args: Any, **named: Any) -> Any:
-            if named and not names.keys().isdisjoint(named):
-                named = {names.get(k, k): v for k, v in named.items()}
-            return f(*args, **named)
-
-        return g
-
-    return declare
 
 
 def need_matrix(name: str, x: Any, argument: str = "A") -> Any:

@@ -11,13 +11,12 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import also_named, need_array
 from cltorch.functions.create import empty, eye
 from cltorch.functions.gather import gather
 from cltorch.functions.linalg_check import (
     NOT_POSITIVE,
     ZERO_PIVOT,
-    also_named,
     need_floating,
     need_full,
     need_matrix,

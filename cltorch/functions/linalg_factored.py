@@ -11,12 +11,11 @@ import numpy as np
 
 from cltorch import dtypes
 from cltorch.autograd.record import apply
-from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.arguments import SCALAR_NAMES, also_named, need_array
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.create import eye
 from cltorch.functions.linalg_check import (
     SINGULAR,
-    also_named,
     batch_together,
     flip,
     need_fitting,
@@ -81,6 +80,7 @@ def linalg_lu_solve(
     return store_one("linalg_lu_solve", out, X if left else flip(X))
 
 
+@also_named(input="b")
 def lu_solve(b: Any, LU_data: Any, LU_pivots: Any, *, out: Any = None) -> Any:
     """Return X of A X = b from what ``torch.linalg.lu_factor`` gave for A; the older form of ``lu_solve`` there.
 

@@ -11,12 +11,20 @@ from typing import Any
 from cltorch.autograd.grad_mode import is_grad_enabled
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
-from cltorch.functions.arguments import SCALAR_NAMES, need_array, numpy_names, read_dims, read_dtype, read_int
+from cltorch.functions.arguments import (
+    SCALAR_NAMES,
+    also_named,
+    need_array,
+    numpy_names,
+    read_dims,
+    read_dtype,
+    read_int,
+)
 from cltorch.functions.convert import contiguous, to
 from cltorch.functions.create import zeros
 from cltorch.functions.dim_orders import movedim
 from cltorch.functions.extremes import amax, amin
-from cltorch.functions.linalg_check import also_named, need_floating, need_matrix, store_one
+from cltorch.functions.linalg_check import need_floating, need_matrix, store_one
 from cltorch.functions.linalg_solve import linalg_inv_ex
 from cltorch.functions.linalg_spectrum import linalg_svdvals
 from cltorch.functions.norms import check_norm_dtype, vector_norm

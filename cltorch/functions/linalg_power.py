@@ -12,7 +12,7 @@ from cltorch import dtypes
 from cltorch.formats import contiguous_format
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
-from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.arguments import SCALAR_NAMES, also_named, need_array
 from cltorch.functions.complex_parts import conj
 from cltorch.functions.convert import clone, to
 from cltorch.functions.create import empty, eye, ones
@@ -20,7 +20,6 @@ from cltorch.functions.extremes import amax
 from cltorch.functions.join import cat
 from cltorch.functions.linalg_check import (
     adjoint,
-    also_named,
     check_cast,
     flip,
     need_floating,
@@ -178,7 +177,7 @@ def linalg_householder_product(A: Any, tau: Any, *, out: Any = None) -> Any:
 
 
 @also_named(input2="tau")
-def orgqr(input: Any, tau: Any) -> Any:
+def orgqr(input: Any, tau: Any, *, out: Any = None) -> Any:
     """Return the first columns of a product of reflectors; the other name of ``householder_product``.
 
     Shape: (*, m, n) and (*, k) to (*, m, n).
@@ -189,9 +188,10 @@ def orgqr(input: Any, tau: Any) -> Any:
     torch.Size([3, 2])
     """
     need_array("orgqr", "tau", 2, tau)
-    return linalg_householder_product(input, tau)
+    return linalg_householder_product(input, tau, out=out)
 
 
+@also_named(input2="tau", input3="other")
 def ormqr(input: Any, tau: Any, other: Any, left: bool = True, transpose: bool = False, *, out: Any = None) -> Any:
     """Multiply a matrix with the whole orthogonal matrix of reflectors, Q or Qᴴ, from the left or the right.
 

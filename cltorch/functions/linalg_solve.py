@@ -11,13 +11,12 @@ from typing import Any
 
 from cltorch.autograd.record import apply
 from cltorch.formats import contiguous_format
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import also_named, need_array
 from cltorch.functions.convert import clone
 from cltorch.functions.dim_orders import movedim
 from cltorch.functions.linalg_check import (
     SINGULAR,
     UNSOLVABLE,
-    also_named,
     flip,
     need_fitting,
     need_full,
@@ -174,6 +173,7 @@ def _triangular(A: Any, B: Any, upper: bool, left: bool, unit: bool) -> Any:
     return flip(solve_triangle(flip(A), flip(B), not upper, unit, True))
 
 
+@also_named(input="A")
 def linalg_solve_triangular(
     A: Any, B: Any, *, upper: bool, left: bool = True, unitriangular: bool = False, out: Any = None
 ) -> Any:

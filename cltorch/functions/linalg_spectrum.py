@@ -12,12 +12,11 @@ from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
-from cltorch.functions.arguments import SCALAR_NAMES, need_array
+from cltorch.functions.arguments import SCALAR_NAMES, also_named, need_array
 from cltorch.functions.create import empty, full, zeros
 from cltorch.functions.extremes import amax
 from cltorch.functions.linalg_check import (
     adjoint,
-    also_named,
     check_cast,
     need_floating,
     need_full,

@@ -11,7 +11,7 @@ from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import inplace
 from cltorch.autograd.renaming import uncopied
 from cltorch.dtypes import dtype
-from cltorch.functions.arguments import fit_number, need_array, read_number
+from cltorch.functions.arguments import also_named, fit_number, need_array, read_number
 from cltorch.functions.convert import clone, converted, dense_copy, transfer, warn_lost
 from cltorch.ops import strided
 from cltorch.ops.array import Array, cast_host, host, values
@@ -39,8 +39,8 @@ class _Copy(Op):
         return old, m.to_copy(m.sum_to_size(g, c.shape), c.dtype, c.device) if c.needs[1] else None
 
 
-def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
-    """Copy values into a tensor, converting dtype and device; ``src`` broadcasts.
+def copy_(input: Any, other: Any, non_blocking: bool = False) -> Any:
+    """Copy values into a tensor, converting dtype and device; ``other`` broadcasts.
 
     With ``non_blocking`` a copy between a device and pinned memory waits for nothing: what is copied must not change,
     and what it is copied into must not be read, before the device was waited for.
@@ -48,31 +48,31 @@ def copy_(input: Any, src: Any, non_blocking: bool = False) -> Any:
     Raises RuntimeError where the shapes do not fit.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.copy_.html
     """
-    if not isinstance(src, Array):
-        if isinstance(src, (int, float, complex)):
-            return fill_(input, src)
-        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(src).__name__}")
-    if tuple(broadcast_shapes(input.shape, src.shape)) != tuple(input.shape):
+    if not isinstance(other, Array):
+        if isinstance(other, (int, float, complex)):
+            return fill_(input, other)
+        raise TypeError(f"copy_(): argument 'other' (position 1) must be Tensor, not {type(other).__name__}")
+    if tuple(broadcast_shapes(input.shape, other.shape)) != tuple(input.shape):
         raise RuntimeError(
             f"output with shape {list(input.shape)} doesn't match the broadcast shape "
-            f"{list(broadcast_shapes(input.shape, src.shape))}"
+            f"{list(broadcast_shapes(input.shape, other.shape))}"
         )
-    if input is src:
+    if input is other:
         return input
-    warn_lost(src.dtype, input.dtype)
-    check_overlap(input, (src,))
+    warn_lost(other.dtype, input.dtype)
+    check_overlap(input, (other,))
 
     def write() -> None:
-        alike = src.dtype is input.dtype and src.lay.shape == input.lay.shape
-        if src.device is not input.device and alike and src.lay.contiguous and input.lay.contiguous:
-            transfer(src, input, non_blocking)
+        alike = other.dtype is input.dtype and other.lay.shape == input.lay.shape
+        if other.device is not input.device and alike and other.lay.contiguous and input.lay.contiguous:
+            transfer(other, input, non_blocking)
             return
-        value = src if src.device is input.device else converted(src, input.dtype, input.device)
+        value = other if other.device is input.device else converted(other, input.dtype, input.device)
         if value._storage is input._storage and not value.lay.same(input.lay):
             value = dense_copy(value)
         strided.copy_into(input, value)
 
-    return inplace(input, _Copy, input, src, write=write)
+    return inplace(input, _Copy, input, other, write=write)
 
 
 class _Fill(Op):
@@ -154,6 +154,7 @@ def apply_(input: Any, callable: Any) -> Any:
     return input
 
 
+@also_named(other="tensor")
 def map_(input: Any, tensor: Any, callable: Any) -> Any:
     """Replace every element by ``callable(element, element of tensor)``: slow, and for host tensors only."""
     return _mapped("map_", input, (tensor,), callable)

@@ -294,6 +294,8 @@ def _by_numpy_name(name: str, named: dict[str, Any], *given: Any) -> list[Any]:
     for k, name_here in NUMPY_NAMES.items():
         if k in named and name_here in own and found[own.index(name_here)] is _MISSING:
             found[own.index(name_here)] = named.pop(k)
+    if found[0] is _MISSING and not isinstance(named.get("self", found[0]), Array):
+        found[0] = named.pop("self", _MISSING)  # as overloads call a number there
     missing = [k for k, x in zip(own, found, strict=True) if x is _MISSING]
     if missing:
         raise TypeError(f"{name}() missing {len(missing)} required positional arguments: {', '.join(missing)}")

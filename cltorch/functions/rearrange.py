@@ -85,7 +85,7 @@ def _indices_of(repeats: Any, output_size: int | None) -> Any:
 
 @numpy_names
 def repeat_interleave(
-    input: Any, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
+    input: Any = None, repeats: Any = None, dim: int | None = None, *, output_size: int | None = None
 ) -> Any:
     """Repeat every element along a dimension, or of the flattened tensor without ``dim``.
 
@@ -98,6 +98,8 @@ def repeat_interleave(
     >>> torch.repeat_interleave(torch.tensor([7, 8]), torch.tensor([1, 2]))
     tensor([7, 8, 8])
     """
+    if input is None:  # the vector by its name
+        input, repeats = repeats, None
     need_array("repeat_interleave", "input", 1, input)
     if repeats is None:
         return _indices_of(input, output_size)

@@ -115,9 +115,23 @@ def _layers(
     return data, f.stack(last_h), f.stack(last_c) if cx is not None else None
 
 
-def _run(mode: str, args: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+_LAST = "has_biases num_layers dropout train bidirectional".split()
+_PADDED, _PACKED = ("input", "hx", "params", *_LAST, "batch_first"), ("data", "batch_sizes", "hx", "params", *_LAST)
+
+
+def _in_order(mode: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    names = _PADDED if "batch_first" in named else _PACKED
+    rest = names[len(args) :]
+    if named.keys() != set(rest):
+        raise TypeError(f"{mode}() received an invalid combination of arguments: {sorted(named)} for {list(rest)}")
+    return (*args, *(named[name] for name in rest))
+
+
+def _run(mode: str, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, Any, Any]:
     """Serve both signatures: (input, hx, params, …, batch_first) and (data, batch_sizes, hx, params, …)."""
     f = Settings.functions
+    if named:
+        args = _in_order(mode, args, named)
     if len(args) != 9:
         raise TypeError(f"{mode}() received an invalid combination of arguments: {len(args)} where there should be 9")
     hidden = args[2 if isinstance(args[3], (list, tuple)) else 1]
@@ -143,7 +157,7 @@ def _run(mode: str, args: tuple[Any, ...]) -> tuple[Any, Any, Any]:
     return f.transpose(out, 0, 1) if batch_first else out, h, c
 
 
-def lstm(*args: Any) -> tuple[Any, Any, Any]:
+def lstm(*args: Any, **named: Any) -> tuple[Any, Any, Any]:
     """Run a long short-term memory network; return (outputs, last hidden states, last cell states).
 
     Called as ``lstm(input, (h0, c0), params, has_biases, num_layers, dropout, train, bidirectional, batch_first)`` or,
@@ -158,10 +172,10 @@ def lstm(*args: Any) -> tuple[Any, Any, Any]:
     >>> torch.lstm(x, (h, h), weights, False, 1, 0.0, False, False, False)[0].shape
     torch.Size([3, 1, 4])
     """
-    return _run("lstm", args)
+    return _run("lstm", args, named)
 
 
-def gru(*args: Any) -> tuple[Any, Any]:
+def gru(*args: Any, **named: Any) -> tuple[Any, Any]:
     """Run a network of gated recurrent units; return (outputs, last hidden states). The arguments are as in ``lstm``.
 
     K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014.
@@ -173,10 +187,10 @@ def gru(*args: Any) -> tuple[Any, Any]:
     >>> torch.gru(x, h, weights, False, 1, 0.0, False, False, False)[0].shape
     torch.Size([3, 1, 4])
     """
-    return _run("gru", args)[:2]
+    return _run("gru", args, named)[:2]
 
 
-def rnn_tanh(*args: Any) -> tuple[Any, Any]:
+def rnn_tanh(*args: Any, **named: Any) -> tuple[Any, Any]:
     """Run an Elman network with tanh; return (outputs, last hidden states). The arguments are those of ``lstm``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNN.html
@@ -187,10 +201,10 @@ def rnn_tanh(*args: Any) -> tuple[Any, Any]:
     >>> torch.rnn_tanh(x, h, weights, False, 1, 0.0, False, False, False)[0].shape
     torch.Size([3, 1, 4])
     """
-    return _run("tanh", args)[:2]
+    return _run("tanh", args, named)[:2]
 
 
-def rnn_relu(*args: Any) -> tuple[Any, Any]:
+def rnn_relu(*args: Any, **named: Any) -> tuple[Any, Any]:
     """Run an Elman network with relu; return (outputs, last hidden states). The arguments are those of ``lstm``.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.RNN.html
@@ -201,7 +215,7 @@ def rnn_relu(*args: Any) -> tuple[Any, Any]:
     >>> torch.rnn_relu(x, h, weights, False, 1, 0.0, False, False, False)[0].shape
     torch.Size([3, 1, 4])
     """
-    return _run("relu", args)[:2]
+    return _run("relu", args, named)[:2]
 
 
 def _cell(mode: str, input: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> tuple[Any, ...]:

@@ -76,13 +76,15 @@ def set_(input: Any, source: Any = None, storage_offset: int = 0, size: Any = No
     return input
 
 
-def resize_(input: Any, *sizes: Any, memory_format: Any = None) -> Any:
+def resize_(input: Any, *sizes: Any, size: Any = None, memory_format: Any = None) -> Any:
     """Change the shape in place, growing the storage where needed; new elements are uninitialised.
 
     With ``memory_format`` the elements then stand in that order.
     """
     if mode.enabled and needs_grad(input):
         raise RuntimeError("cannot resize variables that require grad")
+    if size is not None:
+        sizes = (*sizes, size)
     shape = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     shape = tuple(int(n) for n in shape)
     if min(shape, default=0) < 0:

@@ -9,7 +9,7 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch.dtypes import TYPE_NAMES, promote_types
-from cltorch.functions.arguments import need_array
+from cltorch.functions.arguments import also_named, need_array
 from cltorch.functions.convert import to
 from cltorch.functions.from_data import tensor
 from cltorch.functions.pointwise import into_out
@@ -130,6 +130,7 @@ def bucketize(input: Any, boundaries: Any, *, out_int32: bool = False, right: bo
     return _search("bucketize", boundaries, input, out_int32, right, out)
 
 
+@also_named(element="elements", test_element="test_elements")
 def isin(
     elements: Any, test_elements: Any, *, assume_unique: bool = False, invert: bool = False, out: Any = None
 ) -> Any:

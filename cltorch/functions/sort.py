@@ -12,7 +12,7 @@ from typing import Any
 from cltorch import dtypes
 from cltorch.autograd.record import apply
 from cltorch.autograd.renaming import called
-from cltorch.dtypes import TYPE_NAMES
+from cltorch.dtypes import C_NAMES, TYPE_NAMES
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.create import full, zeros
 from cltorch.functions.gather import scatter
@@ -82,7 +82,7 @@ def sort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool | 
 
 
 @numpy_names
-def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
+def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool = False, out: Any = None) -> Any:
     """Return the indices that sort a tensor along a dimension.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.argsort.html
@@ -95,7 +95,10 @@ def argsort(input: Any, dim: int = -1, descending: bool = False, *, stable: bool
     d = wrap_dim(read_int("argsort", "dim", 2, dim), input.lay.ndim)
     if input.dtype.is_complex:
         raise NotImplementedError("argsort is not implemented for complex tensors")
-    return sort_as_laid(input, d, bool(descending))[1]
+    if out is not None and need_array("argsort", "out", 5, out).dtype is not dtypes.int64:
+        raise RuntimeError(f"Expected out tensor to have dtype long int, but got {C_NAMES[out.dtype.name]} instead")
+    result = sort_as_laid(input, d, bool(descending))[1]
+    return result if out is None else into_out("argsort", out, result)
 
 
 def msort(input: Any, *, out: Any = None) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 from cltorch import dtypes
 from cltorch.autograd.record import views as record_views
 from cltorch.dtypes import TYPE_NAMES
-from cltorch.functions.arguments import need_array, numpy_names, read_int
+from cltorch.functions.arguments import also_named, need_array, numpy_names, read_int
 from cltorch.functions.parts import narrow
 from cltorch.ops.array import Array
 from cltorch.shapes import wrap_dim
@@ -171,6 +171,9 @@ def _need_room(name: str, count: int) -> None:
         raise RuntimeError(f"{name}: there is no room for {count} views")
 
 
+@also_named(
+    sections="indices_or_sections", indices="indices_or_sections", tensor_indices_or_sections="indices_or_sections"
+)
 @numpy_names
 def tensor_split(input: Any, indices_or_sections: Any, dim: int = 0) -> tuple[Any, ...]:
     """Cut into a number of nearly equal views, or at given indices.
@@ -247,7 +250,7 @@ def _split_along(name: str, least: int, dim_of: Any) -> Any:
         f"Source: https://docs.pytorch.org/docs/2.13/generated/torch.{name}.html\n\n"
         f">>> import cltorch as torch\n>>> [x.flatten() for x in torch.{name}({x}, 2)]\n[tensor([0]), tensor([1])]\n"
     )
-    return f
+    return also_named(sections="indices_or_sections", indices="indices_or_sections")(f)
 
 
 hsplit = _split_along("hsplit", 1, lambda n: 0 if n == 1 else 1)

@@ -86,7 +86,7 @@ tril_, triu_ = _triangle_("tril_", False), _triangle_("triu_", True)
 def _indices(name: str, upper: bool) -> Any:
     def f(
         row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None, layout: Any = None,
-        pin_memory: bool = False,
+        pin_memory: bool = False, requires_grad: bool = False,
     ) -> Any:  # fmt: skip
         check_layout(layout, pin_memory)
         t = read_dtype(name, dtype, dtypes.int64)
@@ -102,7 +102,8 @@ def _indices(name: str, upper: bool) -> Any:
         else:
             col = min(col, max(row + offset, 0))
         work = partial(ops.indices, row, col, offset, upper, t, resolve(device))
-        return host_memory.attempt(name, work)
+        out = host_memory.attempt(name, work)
+        return out.requires_grad_() if requires_grad else out
 
     f.__name__ = f.__qualname__ = name
     f.__doc__ = (

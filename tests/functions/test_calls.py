@@ -67,6 +67,63 @@ NUMPY_NAMES: list[tuple[Callable[[], Any], Any]] = [
 ]
 
 
+OTHER_NAMES: list[tuple[Callable[[], Any], Any]] = [  # of arguments in overloads, which the documentation leaves out
+    (lambda: torch.tensor_split(x(), sections=2)[1], ROWS[1:]),
+    (lambda: x().tensor_split(indices=[1])[1], ROWS[1:]),
+    (lambda: x().tensor_split(tensor_indices_or_sections=torch.tensor(2))[1], ROWS[1:]),
+    (lambda: torch.vsplit(x(), sections=2)[1], ROWS[1:]),
+    (lambda: x().hsplit(indices=[1])[0], [[0.0], [3.0]]),
+    (lambda: torch.zeros(2, 2).addmm_(mat1=torch.eye(2), mat2=torch.eye(2), alpha=2), [[2.0, 0.0], [0.0, 2.0]]),
+    (lambda: torch.zeros(2).addmv_(torch.eye(2), vec=torch.ones(2)), [1.0, 1.0]),
+    (lambda: torch.zeros(1, 2).addr_(vec1=torch.ones(1), vec2=torch.ones(2)), [[1.0, 1.0]]),
+    (lambda: torch.zeros(1, 1, 1).baddbmm_(batch1=torch.ones(1, 1, 1), batch2=torch.ones(1, 1, 1)), [[[1.0]]]),
+    (lambda: torch.isin(element=1, test_elements=torch.tensor([1, 2])), True),
+    (lambda: torch.isin(torch.tensor([1, 2]), test_element=1), [True, False]),
+    (lambda: torch.pow(self=2, exponent=torch.tensor([3])), [8]),
+    (lambda: torch.bitwise_and(self=3, other=torch.tensor([2])), [2]),
+    (lambda: torch.remainder(self=7, other=torch.tensor([4])), [3]),
+    (lambda: torch.special.xlogy(self=0, other=torch.ones(1)), [0.0]),
+    (lambda: torch.where(torch.tensor(True), self=1, other=torch.tensor([2])), [1]),
+    (lambda: torch.bucketize(self=1.5, boundaries=torch.tensor([1.0, 2.0])), 1),
+    (lambda: torch.repeat_interleave(repeats=torch.tensor([1, 2])), [0, 1, 1]),
+    (lambda: torch.zeros(2).copy_(other=torch.ones(2)), [1.0, 1.0]),
+    (lambda: torch.zeros(2).map_(other=torch.ones(2), callable=lambda a, b: a + b), [1.0, 1.0]),
+    (lambda: torch.ones(3).resize_(size=(2,)), [1.0, 1.0]),
+    (lambda: torch.tensor(x().is_set_to(tensor=x())), False),
+    (lambda: x().norm(1, 1, True, torch.float64), [[3.0], [12.0]]),
+    (lambda: torch.linalg.solve_triangular(input=torch.eye(1), B=torch.ones(1, 1), upper=True), [[1.0]]),
+    (lambda: torch.orgqr(input=torch.zeros(2, 1), input2=torch.zeros(1)), [[1.0], [0.0]]),
+    (lambda: torch.tril_indices(1, 1, requires_grad=False), [[0], [0]]),
+    (lambda: torch.argsort(x(), stable=True, out=torch.empty(0, dtype=torch.int64)), [[0, 1, 2]] * 2),
+    (lambda: torch.threshold(x(), 1, 9, out=torch.empty(2, 3)), [[9.0, 9.0, 2.0], ROWS[1]]),
+    (
+        lambda: torch.gru(
+            torch.ones(1, 1, 1), torch.ones(1, 1, 1), [torch.zeros(3, 1)] * 2, has_biases=False, num_layers=1,
+            dropout=0.0, train=False, bidirectional=False, batch_first=False,
+        )[0],
+        [[[0.5]]],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", range(len(OTHER_NAMES)))
+def test_arguments_go_by_the_names_of_overloads(case: int) -> None:
+    call, expected = OTHER_NAMES[case]
+    assert call().tolist() == expected
+
+
+def test_arguments_have_no_other_names_than_pytorchs() -> None:
+    for call in (
+        lambda: torch.zeros(2).copy_(src=torch.ones(2)),
+        lambda: torch.zeros(2).addmv_(torch.eye(2), torch.ones(2), size=2),
+        lambda: torch.gru(torch.ones(1, 1, 1), hx=torch.ones(1, 1, 1)),
+        lambda: x().norm(out=torch.empty(())),
+    ):
+        with pytest.raises(TypeError):
+            call()
+    assert torch.result_type(scalar=2, tensor=torch.ones(1)) is torch.result_type(scalar1=1.5, scalar2=2)
+
+
 @pytest.mark.parametrize("case", range(len(SIZES_BY_NAME)))
 def test_sizes_and_dims_are_taken_by_name(case: int) -> None:
     call, expected = SIZES_BY_NAME[case]
