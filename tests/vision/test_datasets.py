@@ -1,12 +1,16 @@
 """The MNIST family on small IDX files made here, and the download code on local mirrors."""
 
+import functools
 import gzip
 import hashlib
+import http.server
 import io
 import lzma
 import os
 import struct
 import tarfile
+import threading
+import urllib.error
 import zipfile
 
 import numpy as np
@@ -19,6 +23,7 @@ from cltorch.vision.datasets.idx import read_idx
 from cltorch.vision.datasets.utils import (
     check_integrity,
     check_md5,
+    download_and_extract_archive,
     download_url,
     extract_archive,
     list_dir,
@@ -226,6 +231,35 @@ def test_download_failure_says_what_each_mirror_said(tmp_path):
         download_url(urls, tmp_path / "root", "x.gz", md5="0" * 32)
     assert "not 00000000" in str(error.value) and "missing.gz" in str(error.value)
     assert list((tmp_path / "root").iterdir()) == []
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Return the address of a server whose folder is ``tmp_path``."""
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+def test_a_server_is_asked(tmp_path, server):
+    (tmp_path / "x.txt").write_bytes(b"abc")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(tmp_path / "x.txt", "inside.txt")
+    right = hashlib.md5((tmp_path / "x.zip").read_bytes()).hexdigest()
+    download_and_extract_archive(f"{server}/x.zip", tmp_path / "root", md5=right)
+    assert (tmp_path / "root" / "inside.txt").read_bytes() == b"abc"
+    with pytest.raises(RuntimeError, match="File not found or corrupted"):
+        download_url(f"{server}/x.txt", tmp_path / "root", md5=right)
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        download_url(f"{server}/y.txt", tmp_path / "root")
+    assert sorted(p.name for p in (tmp_path / "root").iterdir()) == ["inside.txt", "x.zip"]
 
 
 def test_check_integrity(tmp_path):

@@ -217,6 +217,14 @@ def test_inks_are_kept():
     assert vio.decode_jpeg(data, vio.ImageReadMode.RGB).shape == (3, 8, 8)
 
 
+@pytest.mark.parametrize("mode", ["GRAY_ALPHA", "RGB_ALPHA", "RGBA"])
+def test_photos_without_alpha_are_not_given_one(mode):
+    data = encoded(Image.new("RGB", (4, 2)), "JPEG")
+    for decode in (vio.decode_jpeg, vio.decode_image):
+        with pytest.raises(RuntimeError, match="mode is not supported for JPEG files"):
+            decode(data, mode)
+
+
 def test_floats_are_drawn_upon_as_torchvision_rounds():
     image = torch.full((3, 8, 8), 0.999)
     drawn = utils.draw_bounding_boxes(image, torch.tensor([[1, 1, 4, 4]]), colors="red")

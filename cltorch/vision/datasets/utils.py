@@ -70,7 +70,8 @@ def download_url(
     """Download a file into ``root`` and return its path; a file with the right MD5 sum is kept.
 
     Several URLs are mirrors: the next is tried where one fails or sends something else. The file appears under its
-    name only when it is complete and its sum is right. Raises RuntimeError that tells what each mirror said.
+    name only when it is complete and its sum is right. Raises RuntimeError for a wrong sum, and where mirrors fail
+    one that tells what each said; without mirrors what urllib raises, as URLError for a server that refuses.
     """
     urls = [url] if isinstance(url, str) else list(url)
     root = os.path.expanduser(root)
@@ -84,6 +85,8 @@ def download_url(
             _fetch(source, path, md5)
             return path
         except (urllib.error.URLError, OSError, RuntimeError) as error:
+            if len(urls) == 1:
+                raise
             failures.append(f"  {source}: {error}")
     raise RuntimeError(f"could not download {os.path.basename(path)}:\n" + "\n".join(failures))
 

@@ -30,6 +30,7 @@ class ImageReadMode(Enum):
     RGBA = RGB_ALPHA
 
 
+_JPEG = ("JPEG", "MPO")  # Pillow's name of those with several images is the second
 _PILLOW = {
     ImageReadMode.GRAY: "L",
     ImageReadMode.GRAY_ALPHA: "LA",
@@ -68,8 +69,8 @@ def decode_image(input: Any, mode: Any = ImageReadMode.UNCHANGED, apply_exif_ori
 
     A PNG file of 16 bits gives uint16. What has a palette gives its numbers in the palette, unless a mode is given;
     GIFs are always coloured, and those with several images give [images, 3, H, W]. Formats are those that Pillow reads.
-    Raises RuntimeError for bytes that are no image, and for pixels of more than 16 bits; KeyError for a mode's name
-    that there is not.
+    Raises RuntimeError for bytes that are no image, for pixels of more than 16 bits, and for a JPEG file with alpha;
+    KeyError for a mode's name that there is not.
     """
     mode = _mode(mode)
     data = _bytes_of(read_file(input) if isinstance(input, (str, os.PathLike)) else input)
@@ -108,6 +109,8 @@ def _decode(image: Any, mode: ImageReadMode, apply_exif_orientation: bool = Fals
     if apply_exif_orientation:
         image = _pillow.ImageOps.exif_transpose(image)
     wanted = _PILLOW.get(mode)
+    if kind in _JPEG and mode in (ImageReadMode.GRAY_ALPHA, ImageReadMode.RGB_ALPHA):
+        raise RuntimeError(f"The provided mode is not supported for JPEG files: {mode.name}, for they have no alpha")
     if image.mode.startswith(("I", "F")):
         return _of_16_bits(image, wanted)
     if wanted is None and image.mode == "CMYK" and kind == "JPEG":
@@ -185,7 +188,7 @@ def decode_jpeg(
             raise ValueError("Input list must contain at least one element")
         return [decode_jpeg(one, mode, device, apply_exif_orientation) for one in input]
     mode = _mode(mode)
-    return _decode(_open(_bytes_of(input), "JPEG", "MPO", mode=mode), mode, apply_exif_orientation).to(device)
+    return _decode(_open(_bytes_of(input), *_JPEG, mode=mode), mode, apply_exif_orientation).to(device)
 
 
 def decode_gif(input: Tensor) -> Tensor:
