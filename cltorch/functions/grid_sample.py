@@ -1,8 +1,8 @@
 """Sampling of images and volumes at given places, and the places that an affine map gives.
 
-Composed of pointwise functions, one gather of all neighbours and a sum over them, so that gradients of any order
-follow; the gradient of the input is that of the gather, which sorts and so has the same bits in every run. On a device,
-where nobody asks for gradients, one kernel does it all.
+On the host it is composed of pointwise functions, one gather of all neighbours and a sum over them. On a device one
+kernel does it all, and one each gives the gradients of the input and of the grid; gradients that are to be
+differentiated again, derivatives forward and batches follow from the composition.
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.grid_sample.html
 """
 
@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from cltorch import dtypes
-from cltorch.autograd.grad_mode import mode as recording
-from cltorch.autograd.graph import any_needs_grad
+from cltorch.autograd.grad_mode import enable_grad
+from cltorch.autograd.gradients import grad
 from cltorch.autograd.layers import active
+from cltorch.autograd.record import apply
 from cltorch.functions import pointwise as p
 from cltorch.functions import reduce as r
 from cltorch.functions.arguments import SCALAR_NAMES, need_array
@@ -29,9 +30,9 @@ from cltorch.functions.parts import select
 from cltorch.functions.positions import take_front
 from cltorch.functions.ranges import arange, linspace
 from cltorch.functions.shape import expand, reshape
-from cltorch.ops.grid_sample import sampled
+from cltorch.ops.grid_sample import SAMPLERS
 
-__all__ = ["affine_grid_generator", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d"]
+__all__ = ["affine_grid_generator", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "grid_sampler_gradients"]
 
 _BILINEAR, _NEAREST, _BICUBIC = range(3)
 _ZEROS, _BORDER, _REFLECTION = range(3)
@@ -177,10 +178,19 @@ def grid_sampler(input: Any, grid: Any, interpolation_mode: int, padding_mode: i
     tensor([[[[1.5000]]]])
     """
     _check("grid_sampler", input, grid, interpolation_mode)
-    recorded = active or (recording.enabled and any_needs_grad((input, grid)))
-    if input.device.type != "cpu" and not recorded:
-        return sampled(input, grid, interpolation_mode, padding_mode, bool(align_corners))
+    if input.device.type != "cpu" and not active:
+        return apply(SAMPLERS[input.lay.ndim], input, grid, interpolation_mode, padding_mode, bool(align_corners))
     return _sample(input, grid, interpolation_mode, padding_mode, bool(align_corners))
+
+
+def grid_sampler_gradients(
+    g: Any, input: Any, grid: Any, needs: Sequence[bool], mode: int, padding: int, align: bool
+) -> list[Any]:
+    """Return the gradients of the input and of the grid, recorded so that they can be differentiated again."""
+    wanted = [x for x, need in zip((input, grid), needs, strict=True) if need]
+    with enable_grad():
+        found = iter(grad(_sample(input, grid, mode, padding, align), wanted, g, create_graph=True))
+    return [next(found) if need else None for need in needs]
 
 
 def grid_sampler_2d(input: Any, grid: Any, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Any:
