@@ -110,11 +110,12 @@ ${memory.prefetch()}\
         ct_v ${", ".join(f"c{i}_{j} = (ct_v)(0)" for j in range(nv))};
 % endfor
 </%def>
-## one step of K: a(i) gives the C text of row i's element of A; b points to the nv vectors of the panel's row, in `space`
-<%def name="step(mr, nv, vw, a, b, ahead=0, space='__local')">
+## one step of K: a(i) gives the C text of row i's element of A; b points to the nv vectors of the panel's row, in `space`; those
+## `ahead` are asked for
+<%def name="step(mr, nv, vw, a, b, ahead='', space='__local')">
 % if ahead:
 % for j in range(nv):
-            CT_PREFETCH(${b} + ${ahead + j * vw});
+            CT_PREFETCH(${b} + ${ahead} + ${j * vw});
 % endfor
 % endif
 % for j in range(nv):

@@ -2,6 +2,8 @@
 ##
 ## One work-item owns a group of column panels and a chunk of row tiles. For every slice of K it packs its part of B into local
 ## memory (its own core's L2), then walks down its row tiles; a tile of A stays in L1 while the panels of the group pass.
+## With ``in_place`` nothing is packed where that can be, and B is read where it lies: its rows lie along N, and no panel goes
+## beyond their ends.
 ## A is read where it lies if its rows run along K (ct_gemm_rows); otherwise, or if it is not of the type of arithmetic,
 ## ct_pack_a has laid it out in panels of mr rows first (ct_gemm_panel).
 ##
@@ -17,14 +19,23 @@
 <%
 nr = nv * vw
 odd = ["int odd"] if pairs else []
+in_place = not grouped and not pairs and ti in ("float32", "float64")
 product_numbers = group.module.numbers(
     "long a_off b_off c_off i_off w_off", "int M N K kc span chunk", "long a_row b_k b_n c_row i_row i_col w_row", "int inner",
-    "long a_b0 a_b1 b_b0 b_b1 i_b0 i_b1 c_b w_b", "int plain addend", *odd)
+    "long a_b0 a_b1 b_b0 b_b1 i_b0 i_b1 c_b w_b", "int plain addend", *[] if grouped else ["int in_place"], *odd)
 pack_numbers = group.module.numbers(
     "long a_off", "int M K kc", "long a_row a_k", "int inner", "long a_b0 a_b1 p_b", "int group", *odd,
     *(["long p_off"] if grouped else []))
 %>
 ${tile.types(ti, to, vw, pairs)}
+// a panel is packed in local memory, or lies in global memory: one pointer reaches both where the processor has one memory
+#if ${int(in_place)} && defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
+#define CT_PANEL __global
+#define CT_IN_PLACE in_place
+#else
+#define CT_PANEL __local
+#define CT_IN_PLACE 0
+#endif
 % if pairs:
 typedef ${"ushort%d" % vw} ct_halves __attribute__((aligned(2)));
 typedef ${"uint%d" % vw} ct_words;
@@ -131,15 +142,16 @@ ${alone("                    ", "k")}\
 ## the tile of rows m0 … and of one panel, over one slice of K, and what becomes of it
 <%def name="tile_body(v, rows_mode)">
     {
-        const __local ct_t *b = packed + (long)g * kc * ${nr};
+        const CT_PANEL ct_t *b = panel + ${"(CT_IN_PLACE ? nn - n0 : (long)g * kc * %d)" % nr if in_place else "(long)g * kc * %d" % nr};
         __global ct_t *w = W + (long)m0 * w_row + nn;
         ${tile.zero(mr, v)}
-<% ahead = prefetch * nr %>\
+<% ahead = f"{prefetch} * b_step" if prefetch else "" %>\
         int k = 0;
 % if not rows_mode:
         const __global ct_t *a = ap;
 % endif
-        // a core waits for few lines at a time: those of the result, and the first ones of A's next rows, a row at a time
+        // a core waits for few lines at a time: those of the result, and the first ones of A's next rows, a row at a time;
+        // behind the last rows those of the next matrix of a batch, or none that matter
         for (int part = 0; part < ${mr}; part++) {
             const int until = kn * (part + 1L) / ${mr};
             const __global ct_t *line = w + part * w_row;
@@ -147,36 +159,36 @@ ${alone("                    ", "k")}\
             CT_PREFETCH_WRITE(line + ${j * vw});
 % endfor
 % if rows_mode:
-            const __global ct_t *next = (const __global ct_t *)(A + min(m0 + ${mr} + part, M - 1) * a_row) + k0;
+            const __global ct_t *next = (const __global ct_t *)(A + (long)(m0 + ${mr} + part) * a_row) + k0;
 % for j in range(4):
             CT_PREFETCH(next + ${j} * (64 / (int)sizeof(ct_t)));
 % endfor
 % if unroll > 1:
-            for (; k + ${unroll} <= until; k += ${unroll}, b += ${unroll * nr}) {
+            for (; k + ${unroll} <= until; k += ${unroll}, b += ${unroll} * b_step) {
 % for u in range(unroll):
                 {
-                ${tile.step(mr, v, vw, lambda i: f"a{i}[k + {u}]", f"b + {u * nr}", ahead)}
+                ${tile.step(mr, v, vw, lambda i: f"a{i}[k + {u}]", f"b + {u} * b_step", ahead, "CT_PANEL")}
                 }
 % endfor
             }
 % endif
-            for (; k < until; k++, b += ${nr}) {
-                ${tile.step(mr, v, vw, lambda i: f"a{i}[k]", "b", ahead)}
+            for (; k < until; k++, b += b_step) {
+                ${tile.step(mr, v, vw, lambda i: f"a{i}[k]", "b", ahead, "CT_PANEL")}
             }
 % else:
 % if unroll > 1:
-            for (; k + ${unroll} <= until; k += ${unroll}, b += ${unroll * nr}, a += ${unroll * mr}) {
+            for (; k + ${unroll} <= until; k += ${unroll}, b += ${unroll} * b_step, a += ${unroll * mr}) {
 % for u in range(unroll):
                 {
                 CT_PREFETCH(a + ${256 + u * mr});
-                ${tile.step(mr, v, vw, lambda i: f"a[{u * mr + i}]", f"b + {u * nr}", ahead)}
+                ${tile.step(mr, v, vw, lambda i: f"a[{u * mr + i}]", f"b + {u} * b_step", ahead, "CT_PANEL")}
                 }
 % endfor
             }
 % endif
-            for (; k < until; k++, b += ${nr}, a += ${mr}) {
+            for (; k < until; k++, b += b_step, a += ${mr}) {
                 CT_PREFETCH(a + 256);
-                ${tile.step(mr, v, vw, lambda i: f"a[{i}]", "b", ahead)}
+                ${tile.step(mr, v, vw, lambda i: f"a[{i}]", "b", ahead, "CT_PANEL")}
             }
 % endif
         }
@@ -258,9 +270,19 @@ __kernel CT_ONE_ITEM void ct_gemm_${"rows" if rows_mode else "panel"}(
     const int shift = whole && N - whole <= ${vw} ? ${vw} : 0;
     if (shift) narrow -= ${nr};
 % endif
+% if in_place:
+    const long b_step = CT_IN_PLACE ? b_k : ${nr};
+% else:
+    const int b_step = ${nr};
+% endif
     int k0 = 0;
     do {
         const int kn = min(kc, K - k0);
+        const CT_PANEL ct_t *panel = (const CT_PANEL ct_t *)(size_t)packed;
+% if in_place:
+        if (CT_IN_PLACE) panel = (const CT_PANEL ct_t *)(size_t)(B + k0 * b_k + n0);
+        else
+% endif
         ${pack_b()}
         for (int m0 = first; m0 < end; m0 += ${mr}) {
 % if rows_mode:

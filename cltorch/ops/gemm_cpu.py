@@ -25,6 +25,10 @@ _LITTLE = 1 << 14
 # matrices from which a kernel of their own pays for those of which no size is larger than a vector
 _MANY, _TINY = 64, 8
 
+# B is read where it lies by up to so many rows, if as many bytes of the first cache hold a panel, or if it needs no
+# more than so many times the room for packed columns
+_SHORT, _FIRST, _SECOND = 512, 1 << 15, 3
+
 # elements of A from which one vector of columns pays for a program of its own
 _NARROW = 1 << 20
 
@@ -97,15 +101,17 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     panels, tiles = -(-p.n // w.nr), -(-p.m // w.mr)
     late = _LATE if "asleep_between_launches" in caps.quirks else 0.0
     kc, span, chunk = cut(p, w, caps.compute_units, itemsize, late)
+    tail = _tail(p, w)
+    in_place = t.ctype == ctype and t.is_floating_point and kc >= p.k and stays(p, w, tail, itemsize)
     size = (-(-panels // span), -(-tiles // chunk), p.batch)
     # a tile of few uses compiles only what it needs; both ways of reading A together compile quicker than each alone
     params = {
         "ti": t.name, "to": t.name, "mr": w.mr, "nv": w.nv, "vw": w.vw, "local_elems": w.room, "unroll": w.unroll,
-        "prefetch": w.prefetch, "tail": _tail(p, w), "panels": tile is None or not direct,
+        "prefetch": w.prefetch, "tail": tail, "panels": tile is None or not direct,
         "pairs": pairs, "grouped": False,
     }  # fmt: skip
     number = NUMBER.get(ctype, "i")
-    letters = f"{'b' * 5}{'l' * 5}{'i' * 6}{'l' * 7}i{'l' * 8}ii{'i' * pairs}{number * 2}"
+    letters = f"{'b' * 5}{'l' * 5}{'i' * 6}{'l' * 7}i{'l' * 8}iii{'i' * pairs}{number * 2}"
     kernel = context.kernel("matmul", "ct_gemm_rows" if direct else "ct_gemm_panel", letters, **params)
     a_row, a_batch = p.a_row, p.a_batch
     pack = None
@@ -124,7 +130,7 @@ def plan(context: Any, p: Problem, t: dtype, tile: Tile | None = None) -> Callab
     beside = p.m * p.n * p.batch * itemsize if p.k > kc and t.ctype != ctype else 0
     sizes = (p.m, p.n, p.k, kc, span, chunk, a_row, p.b_k, p.b_n, p.n, p.i_row, p.i_col, p.n, p.inner)
     batch = (*a_batch, *p.b_batch, *p.i_batch, p.m * p.n, p.m * p.n)
-    addend = (int(p.addend), *(odd,) * pairs)
+    addend = (int(p.addend), int(in_place), *(odd,) * pairs)
     one = (1, 1, 1)
 
     def run(
@@ -187,6 +193,19 @@ def cut(p: Problem, w: Tile, units: int, itemsize: int, late: float = 0.0) -> tu
         span = min(range(most, 1, -1), key=end)
         return min(kc, w.room // (span * w.nr), _SLICE), span, tiles
     return kc, *divide(p.m, p.n, kc, p.batch, w, units, itemsize, late)
+
+
+def stays(p: Problem, w: Tile, tail: int, itemsize: int) -> bool:
+    """Return whether B is read where it lies; to pack it takes as long as multiplying with 8 to 12 rows."""
+    if p.b_n != 1 or p.m > _SHORT or p.n % w.vw:
+        return False
+    left = p.n // w.vw % w.nv
+    if left not in (0, tail) and not (left == 1 and w.nv == 3 and tail == 2 and p.n > w.nr):
+        return False  # the last panel would be read beyond the ends of rows
+    packed = p.k * w.nr * itemsize
+    # rows whose distance is a multiple of a large power of two share few sets of a cache
+    taken = max(packed, p.k * (p.b_k & -p.b_k) * itemsize)
+    return taken <= (_FIRST if packed <= _FIRST else _SECOND * w.room * itemsize)
 
 
 def _tail(p: Problem, w: Tile) -> int:

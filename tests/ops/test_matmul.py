@@ -286,6 +286,40 @@ def test_few_columns_have_a_program_of_their_own_where_they_are_much_work():
     assert tail(4096, 512, 10) != tail(4096, 512, 17)
 
 
+def test_what_finds_room_in_the_caches_is_read_where_it_lies():
+    tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"]["cpu-avx512"], 1 << 20, 4)
+
+    def stays(m, k, n, row=None):
+        b = Layout((k, n), (row or n, 1), 0)
+        p = Problem.of(Layout.of((m, k)), b, None, False, False)
+        return gemm_cpu.stays(p, tile, gemm_cpu._tail(p, tile), 4)
+
+    assert stays(128, 64, 128) and stays(512, 512, 512) and stays(64, 784, 784) and stays(128, 64, 112, 128)
+    assert not stays(513, 512, 512), "packing is little of the work"
+    assert not stays(512, 1024, 512) and not stays(512, 512, 1024) and not stays(128, 64, 128, 1024), "few sets"
+    assert not stays(128, 64, 100) and not stays(128, 64, 16), "the last panel would go beyond the rows"
+    turned = Problem.of(Layout.of((128, 64)), Layout.of((128, 64)), None, False, True)
+    assert not gemm_cpu.stays(turned, tile, 2, 4)
+
+
+@pytest.mark.usefixtures("processor_kernels")
+@pytest.mark.parametrize("t", (dtypes.float32, dtypes.float64), ids=str)
+def test_a_matrix_that_is_read_where_it_lies(t, cl_device, monkeypatch):
+    skip_without_fp64(t, cl_device)
+    decided, rng = [], np.random.default_rng(3)
+    before = gemm_cpu.stays
+    monkeypatch.setattr(gemm_cpu, "stays", lambda *of: decided.append(before(*of)) or decided[-1])
+    for m, k, n in ((17, 3, 32), (9, 40, 48), (33, 64, 64), (20, 31, 96), (8, 65, 112), (3, 12, 128)):
+        a, x = draw(rng, 2, m, k, device=cl_device)
+        # what lies beside the matrix must not matter
+        wide, y = draw(rng, 2, k + 2, n + 16, device=cl_device)
+        z = y.clone()
+        z[:, :, :8], z[:, :, -8:], z[:, 0], z[:, -1] = (float("nan"),) * 4
+        b = z.to(t)[:, 1:-1, 8:-8]
+        np.testing.assert_array_equal(numbers(product(x.to(t), b, variant="cpu")), a @ wide[:, 1:-1, 8:-8])
+    assert any(decided)
+
+
 def test_few_rows_pack_as_many_panels_as_all_cores_end_with_together():
     tile = gemm_cpu.Tile.of(KERNELS["matmul cpu"]["cpu-avx512"], 1 << 20, 4)
     few, many = (
