@@ -15,6 +15,7 @@ ins          (dtype tag, storage type, is mask, inner) per operand; tag "" is a 
 outs         (dtype tag, storage type, inner) per result; results: (text, is mask) per result
 statements   the traced formula over x0, x1, … and p0, p1, …
 params       how many parameters; grid: True where work-items stride over the data (GPU)
+I            type of the number of an element (items): GPUs divide numbers of 64 bits by many instructions
 block        (rows, columns) of a block of tiles, which is one unit of work (tiles only)
 few          rows: the innermost dimension has few elements, so a work-item walks stretches of the one before it, once for each
 stream       True where the results are large beside the caches (CPU): whole lines are written past them, since a line that
@@ -480,7 +481,7 @@ ${no_types()}
 ${scalar_types()}
 ${numbers()}
     for (long e = get_global_id(0); e < n; e += get_global_size(0)) {
-        long rest = e;
+        ${I} rest = (${I})e;
 % for k in range(len(outs)):
         long w${k} = oo${k};
 % endfor
@@ -489,9 +490,12 @@ ${numbers()}
 % endfor
 % for r in range(rank - 1, -1, -1):
         {
-            const long q = rest / d${r};
-            const long at = rest - q * d${r};
+% if r:
+            const ${I} q = rest / (${I})d${r}, at = rest - q * (${I})d${r};
             rest = q;
+% else:
+            const ${I} at = rest;
+% endif
 % for k in range(len(outs)):
             w${k} += at * ost${k}_${r};
 % endfor

@@ -16,6 +16,7 @@ W         vector width; A, M: type of accumulators, its mask type; B, N: type in
 X, xtag   storage type of the input and its tag; T, otag: storage type of the output and its tag
 map, combine, finish   (statements, result text, is mask) each; identity: text of a scalar
 aux       True where map and finish read a value per kept index (buffer of A, laid out [kept])
+I         type in which GPUs count the reduced elements
 params, P number of parameters and their type; unit: True where the reduced dimension is contiguous
 KR, RR    how many kept and reduced dimensions; G: work-group size; TX: columns per work-group (group_columns)
 RUN       columns that have room, of which ``run`` are used; LINES: rows that are read together (columns)
@@ -269,7 +270,7 @@ void ct_${name}(
         ${A} acc = ${identity};
         for (long p = 0; p < reduced; ++p) {
             long at = base;
-            ${places.reduced_place("p")}
+            ${places.reduced_place("p", I=I)}
             acc = ct_combine(acc, ct_map(${load(1, "at")}, ${"aux[k]" if aux else "0"}${pargs}));
         }
         const ${A} r = ct_finish(acc, ${"aux[k]" if aux else "0"}${pargs});
@@ -285,7 +286,7 @@ void ct_${name}(
     ${A} acc = ${identity};
     for (long p = part * per_part + lid; p < end; p += ${G}) {
         long at = base;
-        ${places.reduced_place("p")}
+        ${places.reduced_place("p", I=I)}
         acc = ct_combine(acc, ct_map(${load(1, "at")}, ${"aux[k]" if aux else "0"}${pargs}));
     }
     tree[lid] = acc;
@@ -309,7 +310,7 @@ void ct_${name}(
     if (column < width)
         for (long p = part * per_part + ty; p < end; p += ${G // TX}) {
             long at = base + column;
-            ${places.reduced_place("p")}
+            ${places.reduced_place("p", I=I)}
             acc = ct_combine(acc, ct_map(${load(1, "at")}, ${"aux[k]" if aux else "0"}${pargs}));
         }
     tree[lid] = acc;

@@ -15,13 +15,20 @@
         }
 % endif
 </%def>
-## the place of the p-th reduced element, added to ``at``
-<%def name="reduced_place(p, at='at')">
+## the place of the p-th reduced element, added to ``at``; I is the type in which p is taken apart
+<%def name="reduced_place(p, at='at', I='long')">
             {
+% if I == "long":
                 long rest = ${p};
 % for r in range(RR - 1, 0, -1):
                 { const long t = rest / rd${r}; ${at} += (rest - t * rd${r}) * rs${r}; rest = t; }
 % endfor
+% else:
+                ${I} rest = (${I})(${p});
+% for r in range(RR - 1, 0, -1):
+                { const ${I} t = rest / (${I})rd${r}; ${at} += (rest - t * (${I})rd${r}) * rs${r}; rest = t; }
+% endfor
+% endif
                 ${at} += rest * rs0;
             }
 </%def>

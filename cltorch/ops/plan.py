@@ -34,6 +34,7 @@ _LONG = 100  # statements of a formula above which that form is not taken
 _TURNED = 1 << 14  # elements below which that form is not worth its compilation
 _LOCAL = 16384  # bytes of local memory that every device has
 GRAIN = 8192  # elements below which another work-item on a CPU device costs more than it brings
+_NARROW = 1 << 31  # the largest number that is divided in 32 bits
 _COPIED = 32768  # as GRAIN, where each is only written
 _FEW = 8  # elements of the innermost dimension below which processors walk the dimension before it
 _STRETCH = 2048  # elements of that dimension that they walk before they come back for the next of the few
@@ -206,6 +207,7 @@ def specialise(
         "grid": gpu,
         "block": block if mode == "tiles" else (),
         "few": few,
+        "I": counter(n) if mode == "items" else "",
         "stream": apart and not gpu and past_the_caches(context.caps, n * sum(t.itemsize for _, t in outs)),
     }
     global_size, local_size, pre = _work(context, mode, n, sizes, steps, block, width, gpu, few)
@@ -213,6 +215,11 @@ def specialise(
     args = "l" * len(pre) + "b" * buffers + "l" * buffers + number * (len(ins) - len(tensors) + formula.params)
     kernel = context.kernel("pointwise", f"ct_{formula.name}", args, **params)
     return kernel, global_size, local_size, pre
+
+
+def counter(n: int) -> str:
+    """Return the type in which a GPU's work-items count to ``n``: 32 bits where that will do."""
+    return "uint" if n <= _NARROW else "long"
 
 
 def past_the_caches(caps: Any, nbytes: int) -> bool:

@@ -19,7 +19,7 @@ from cltorch.ops.array import Array, check_dtype, empty, from_host, host_compute
 from cltorch.ops.complex_formula import as_real
 from cltorch.ops.formula import Symbol, trace
 from cltorch.ops.formula_host import HOST
-from cltorch.ops.plan import MASK, VECTOR, grid
+from cltorch.ops.plan import MASK, VECTOR, counter, grid
 from cltorch.ops.quiet import silent
 
 _GRAIN = 16384  # reduced elements per part on a CPU device
@@ -339,7 +339,7 @@ def _launch(
         "unit": unit, "KR": len(walk.ks), "RR": len(walk.rs),
         "G": group, "TX": walk.columns if mode == "group_columns" else 0,
         "RUN": walk.room if mode == "columns" else 0, "LINES": _LINES if mode == "columns" else 0,
-        "streams": _STREAMS if several else 1, "ahead": ahead,
+        "streams": _STREAMS if several else 1, "ahead": ahead, "I": counter(walk.reduced) if walk.gpu else "long",
     }  # fmt: skip
     geometry: list[int] = [walk.columns] if mode == "columns" else []
     for n, s in (*zip(walk.ks, walk.kst, strict=True), *zip(walk.rs, walk.rst, strict=True)):
