@@ -19,6 +19,7 @@ rank         0 where the tensors of a row are runs of memory, else the number of
 K = len(columns)
 own_columns = [k for k in range(K) if k not in shared]
 half = ("f16", "bf16")
+CASES = 64  # of a switch: Mesa 22.3 makes conditions within one another of it, and forgets those behind the 80th
 def load(k, w):
     tag, ctype, _, _ = columns[k]
     n = "" if w == 1 else f"_{w}"
@@ -100,12 +101,14 @@ __kernel void ct_${name}(
     __global ${columns[k][1]} *a${k} = b0_${k};
 % endfor
 % if own_columns:
-    switch ((int)entry[0]) {
-% for t in range(1, T):
+% for low in range(0, T, CASES):
+    ${f"if ((int)entry[0] >= {low}) " if low else ""}switch ((int)entry[0]) {
+% for t in range(max(low, 1), min(T, low + CASES)):
     case ${t}:${"".join(f" a{k} = b{t}_{k};" for k in own_columns)} break;
 % endfor
     default: break;
     }
+% endfor
 % endif
     const long n = entry[1];
 % if rank:

@@ -11,6 +11,7 @@ groups       0 where a work-item has an entry alone (CPU), else the size of the 
 </%doc>
 <%
 half = tag in ("f16", "bf16")
+CASES = 64  # of a switch: Mesa 22.3 makes conditions within one another of it, and forgets those behind the 80th
 def load(w):
     n = "" if w == 1 else f"_{w}"
     v = "" if w == 1 else str(w)
@@ -73,12 +74,14 @@ __kernel void ct_partial(
     const long mine = first + (long)get_group_id(0);
     const __global long *entry = table + mine * 3;
     const __global ${ctype} *x = b0;
-    switch ((int)entry[0]) {
-% for t in range(1, T):
+% for low in range(0, T, CASES):
+    ${f"if ((int)entry[0] >= {low}) " if low else ""}switch ((int)entry[0]) {
+% for t in range(max(low, 1), min(T, low + CASES)):
     case ${t}: x = b${t}; break;
 % endfor
     default: break;
     }
+% endfor
     const long n = entry[1], at = entry[2];
     const ${A}${W} many = (${A}${W})(p);
     ${A}${W} a0 = (${A}${W})(${identity}), a1 = a0;

@@ -83,7 +83,7 @@ def _plan(
 
 
 def _weights(weight: Any, smooth: float) -> tuple[Any, ...]:
-    """Return the buffers of the class weights and of their sum."""
+    """Return the buffers of the class weights and of their sum, which the next allocation may be given again."""
     if weight is None:
         return ()
     total = reduce(SUM, weight, (0,), compute_dtype(weight.dtype)) if smooth else weight
@@ -228,12 +228,12 @@ def rows_backward(
     kernel, size, local, count, classes, per_item, _ = _rows_plan(
         x.device.context, "backward", x, target, weight is not None, reduction, smooth > 0
     )
+    g = _fresh(g)
     kernel.launch(
         size, local,
         (
             count, classes, per_item, ignore, smooth, x._storage.buf, x.lay.offset, target._storage.buf,
-            *_weights(weight, smooth), norms._storage.buf, _fresh(g)._storage.buf, weights._storage.buf,
-            out._storage.buf,
+            *_weights(weight, smooth), norms._storage.buf, g._storage.buf, weights._storage.buf, out._storage.buf,
         ),
     )  # fmt: skip
     return out

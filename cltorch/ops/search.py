@@ -34,7 +34,8 @@ def place(sequence: Any, x: Any, right: bool, t: dtype, sorter: Any = None) -> A
         context = x.device.context
         sequence, x = dense(sequence), dense(x)
         shared = sequence.lay.ndim == 1
-        order = () if sorter is None else (dense_index(sorter)._storage.buf, 0)
+        sorter = None if sorter is None else dense_index(sorter)
+        order = () if sorter is None else (sorter._storage.buf, 0)
         name = "searchsorted" + ("_right" if right else "") + ("_by" if order else "")
         kernel = context.kernel(
             "search", f"ct_{name}", "llllblbl" + ("bl" if order else "") + "b",

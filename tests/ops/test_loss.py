@@ -8,6 +8,7 @@ import pytest
 import cltorch
 from cltorch import dtypes
 from cltorch.autograd import gradcheck, gradgradcheck
+from cltorch.device import debug
 from cltorch.ops import loss
 
 VARIANTS = ("cpu", "gpu")
@@ -297,6 +298,22 @@ def test_rows_of_scores_follow_the_definition(reduction, device):
         assert (numbers(whole.grad)[:37] == 0).all()
 
 
+def test_the_sum_of_the_weights_is_still_there_when_a_gradient_is_copied(device):
+    rng = np.random.default_rng(6)
+    scores, target = rng.standard_normal((4, 7)).astype(np.float32), rng.integers(0, 7, 4)
+    weight = (1 + rng.random(7)).astype(np.float32)
+    wide = scores.astype(np.float64)
+    logp = wide - np.log(np.exp(wide).sum(1, keepdims=True))
+    _, grads = definition(logp, target, weight, -100, "none", 0.5)
+    x = cltorch.tensor(scores, device=device, requires_grad=True)
+    t, w = cltorch.tensor(target, device=device), cltorch.tensor(weight, device=device)
+    out = F.cross_entropy(x, t, w, reduction="none", label_smoothing=0.5)
+    apart = cltorch.full((6,), 100.0, device=device)[2:]  # begins within a buffer, so that the kernel wants a copy
+    (found,) = cltorch.autograd.grad(out, x, apart)
+    np.testing.assert_allclose(numbers(found), 100 * grads, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(debug.wanted(), reason="CLTORCH_DEBUG raises at the launch already")
 def test_a_row_with_a_class_out_of_range_has_no_number(cl_device):
     x = cltorch.randn(5, 20, device=cl_device, requires_grad=True)
     t = cltorch.tensor([0, 20, 19, -3, -100], device=cl_device)

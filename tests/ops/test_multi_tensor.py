@@ -229,3 +229,11 @@ def test_is_run_knows_which_layouts_are_one_run():
     assert not is_run(layouts(a[:, ::2]))
     assert not is_run(layouts(a[:, :3]))
     assert not is_run(layouts(cltorch.empty(1).expand(3)))
+
+
+def test_a_column_alone_has_room_for_many_rows(cl_device):
+    formula = Formula("test_more", lambda m, x, a: (x + a,), params=1)
+    xs = [cltorch.full((3,), float(k), device=cl_device) for k in range(130)]
+    for _ in range(2):
+        update(formula, [0], [[x] for x in xs], [2.0], "gpu")
+    assert [x.tolist() for x in xs] == [[k + 4.0] * 3 for k in range(130)]

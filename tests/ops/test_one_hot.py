@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cltorch
+from cltorch.device import debug
 from cltorch.errors import DeviceIndexError
 from cltorch.nn import functional as F
 from cltorch.ops.one_hot import one_hot
@@ -23,6 +24,7 @@ def test_every_index_has_its_place(shape, classes, variant, cl_device):
         assert (one_hot(x.t()[1:], classes, variant).cpu().numpy() == np.eye(classes, dtype=int)[a.T[1:]]).all()
 
 
+@pytest.mark.skipif(debug.wanted(), reason="CLTORCH_DEBUG raises at the launch already")
 @pytest.mark.parametrize("variant", ["cpu", "gpu"])
 @pytest.mark.parametrize("wrong", [-1, 4])
 def test_a_place_out_of_range_is_noted(wrong, variant, cl_device):
@@ -39,7 +41,7 @@ def test_one_launch_and_what_batches_see(cl_device):
     context = x.device.context
     before = context.asked()
     alone = F.one_hot(x, 4)
-    assert context.asked() == before + 1
+    assert debug.wanted() or context.asked() == before + 1  # which launches kernels of its own
     assert cltorch.vmap(lambda row: F.one_hot(row, 4))(x).tolist() == alone.tolist() == F.one_hot(x).tolist()
     with pytest.raises(RuntimeError, match="Class values must be non-negative"):
         F.one_hot(x - 1)

@@ -439,13 +439,13 @@ def test_the_kernels_of_gpus_compute_the_same(cl_device, t):
 def test_places_are_counted_in_the_bits_that_their_number_needs(cl_device, monkeypatch):
     dev = cltorch.device(cl_device).resolve()
     x, y = cltorch.arange(105.0, device=dev).reshape(3, 5, 7), cltorch.arange(15.0, device=dev).reshape(5, 3)
-    layouts = [(x.layout, x.dtype), (y.t().unsqueeze(-1).layout, y.dtype)]
+    layouts = [(x.lay, x.dtype), (y.t().unsqueeze(-1).lay, y.dtype)]
     formula = Formula("counted", lambda m, a, b: (a + 200 * b,))
     for most, counter in ((1 << 31, "uint"), (104, "long")):
         monkeypatch.setattr(plan, "_NARROW", most)
         assert plan.counter(105) == counter
         out = cltorch.zeros(3, 5, 7, device=dev)
-        launch = specialise(dev.context, formula, cltorch.float32, [(out.layout, out.dtype)], layouts, kind="gpu")
+        launch = specialise(dev.context, formula, cltorch.float32, [(out.lay, out.dtype)], layouts, kind="gpu")
         kernel, size, group, lead = launch
         kernel.launch(size, group, (*lead, *(i._storage.buf for i in (out, x, y)), 0, 0, 0))
         np.testing.assert_array_equal(numbers(out), numbers(x) + 200 * numbers(y).T[..., None])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cltorch
+from cltorch.device import debug
 from cltorch.errors import DeviceIndexError
 from cltorch.ops.quantile import MODES
 
@@ -42,7 +43,8 @@ def test_few_launches_unless_a_gradient_is_asked_for(cl_device):
     context = x.device.context
     before = context.asked(), context.syncs
     assert not x.quantile(0.75).requires_grad
-    assert context.asked() <= before[0] + 2 and context.syncs == before[1]
+    if not debug.wanted():  # which launches kernels of its own, and waits for each
+        assert context.asked() <= before[0] + 2 and context.syncs == before[1]
     w = x.clone().requires_grad_()
     w.quantile(0.75).backward()
     assert w.grad.tolist() == [0.5, 0.0, 0.5]
@@ -51,6 +53,7 @@ def test_few_launches_unless_a_gradient_is_asked_for(cl_device):
     assert cltorch.vmap(lambda q: x.quantile(q))(cltorch.tensor([0.5, 1.0], device=cl_device)).tolist() == [2.0, 4.0]
 
 
+@pytest.mark.skipif(debug.wanted(), reason="CLTORCH_DEBUG raises at the launch already")
 def test_a_level_that_is_no_place_is_noted(cl_device):
     x = cltorch.arange(4.0, device=cl_device).reshape(2, 2)
     for wrong in (-0.5, 1.5, float("nan")):
