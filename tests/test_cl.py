@@ -29,6 +29,20 @@ def test_import_does_not_touch_opencl():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=600)
 
 
+def test_the_runtime_is_asked_as_cudas(place):
+    runtime = cl.cudart()
+    assert runtime.cudaMemGetInfo(place.index) == cl.mem_get_info(place)
+    cl.check_error(runtime.cudaProfilerStart())
+    assert runtime.cudaProfilerStop() == runtime.cudaError.success == cl.cudaStatus.SUCCESS
+    with pytest.raises(cl.CudaError, match=r"unrecognized error code \(34\)"):
+        cl.check_error(cl.cudaStatus.ERROR_NOT_READY)
+    assert runtime.cudaGetErrorString(runtime.cudaError.success) == "no error"
+    with cl.profiler.profile():
+        assert cltorch.ones(2, device=place).sum() == 2
+    cl.profiler.start(), cl.profiler.stop()
+    assert not hasattr(runtime, "cudaHostRegister")
+
+
 def test_availability():
     assert cl.is_available() is (cl.device_count() > 0)
 

@@ -4,7 +4,7 @@ import sys
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from cltorch.cl import amp
+from cltorch.cl import amp, profiler
 from cltorch.cl.devices import (
     ClDeviceProperties,
     can_device_access_peer,
@@ -59,6 +59,7 @@ from cltorch.cl.random import (
     set_rng_state,
     set_rng_state_all,
 )
+from cltorch.cl.runtime import CudaError, check_error, cudart, cudaStatus
 from cltorch.cl.streams import (
     Event,
     Stream,
@@ -93,9 +94,10 @@ from cltorch.cl.types import (
 
 __all__ = [
     "BFloat16Storage", "BFloat16Tensor", "BoolStorage", "BoolTensor", "ByteStorage", "ByteTensor", "CharStorage",
-    "CharTensor", "ClDeviceProperties", "CustomKernel", "DoubleStorage", "DoubleTensor", "Event", "FloatStorage",
-    "FloatTensor", "HalfStorage", "HalfTensor", "IntStorage", "IntTensor", "LongStorage", "LongTensor",
-    "OutOfMemoryError", "ShortStorage", "ShortTensor", "Stream", "amp", "can_device_access_peer", "current_device",
+    "CharTensor", "ClDeviceProperties", "CudaError", "CustomKernel", "DoubleStorage", "DoubleTensor", "Event",
+    "FloatStorage", "FloatTensor", "HalfStorage", "HalfTensor", "IntStorage", "IntTensor", "LongStorage", "LongTensor",
+    "OutOfMemoryError", "ShortStorage", "ShortTensor", "Stream", "amp", "can_device_access_peer", "check_error",
+    "cudaStatus", "cudart", "current_device",
     "current_stream", "default_stream", "device", "device_count", "device_of", "empty_cache", "get_arch_list",
     "get_device_capability", "get_device_name", "get_device_properties", "get_gencode_flags",
     "get_per_process_memory_fraction", "get_rng_state", "get_rng_state_all", "init", "initial_seed", "ipc_collect",
@@ -103,6 +105,7 @@ __all__ = [
     "kernel", "manual_seed", "manual_seed_all",
     "max_memory_allocated", "max_memory_cached", "max_memory_reserved", "mem_get_info", "memory_allocated",
     "memory_cached", "memory_reserved", "memory_stats", "memory_stats_as_nested_dict", "memory_summary", "nvtx",
+    "profiler",
     "reset_max_memory_allocated", "reset_max_memory_cached",
     "reset_peak_memory_stats", "seed", "seed_all", "set_device", "set_per_process_memory_fraction", "set_rng_state",
     "set_rng_state_all", "set_stream", "stream", "synchronize",
