@@ -54,7 +54,11 @@ def pointwise(d):
 
 
 def made(d):
-    return [torch.arange(40, device=d), torch.full((33,), 2.5, device=d), torch.tensor(numbers(3), device=d).fill_(1)]
+    # as large as what a processor is asked huge pages for, by mapping it, which must be over when a kernel has it
+    large = torch.empty(1 << 20, device=d)
+    large[:3] = 1
+    found = [torch.arange(40, device=d), torch.full((33,), 2.5, device=d), torch.tensor(numbers(3), device=d).fill_(1)]
+    return [*found, large[:3] + 1]
 
 
 def reduced(d):

@@ -99,7 +99,7 @@ static inline void ct_store_${t.tag}(float x, __global uchar *p, long i) { p[i] 
 // Note an index out of range, unless there is a note already, for the operator of a number (0 notes nothing); of the
 // index tensors it is number k. Only called where there is one, so that it costs nothing where there is none.
 static inline void ct_note(volatile __global int *note, int site, int k, long index, long size) {
-    if (atomic_cmpxchg(note, 0, site) != 0) return;
+    if (site == 0 || atomic_cmpxchg(note, 0, site) != 0) return;
     note[1] = k;
     note[2] = (int)index;
     note[3] = (int)(index >> 32);

@@ -107,7 +107,11 @@ class Context:
                 undefined = cl.mem_migration_flags.CONTENT_UNDEFINED
                 cl.enqueue_migrate_mem_objects(self.driver_queue, [buf], undefined)
             elif nbytes >= huge_pages.LEAST:
-                huge_pages.ask(self._mapped(buf, nbytes).ctypes.data, nbytes)
+                array = self._mapped(buf, nbytes)
+                huge_pages.ask(array.ctypes.data, nbytes)
+                del array  # unmapped, which must be done before a kernel on the other queue uses the buffer
+                with ending.call:
+                    self._mapping.finish()
             return buf
         except cl.Error as error:
             if error.code in _NO_MEMORY:
