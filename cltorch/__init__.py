@@ -53,7 +53,7 @@ from cltorch.amp.settings import (
     set_autocast_enabled,
     set_autocast_gpu_dtype,
 )
-from cltorch.aten import OPERATORS as _aten  # which torch.ops finds
+from cltorch.aten_gradients import OPERATORS as _aten  # which torch.ops finds
 from cltorch.autograd import (
     enable_grad,
     inference_mode,

@@ -22,7 +22,7 @@ from cltorch.ops.overloads import resolvers
 from cltorch.shapes import wrap_dim
 from cltorch.tensor import Tensor
 
-__all__ = ["OPERATORS", "layer"]
+__all__ = ["OPERATORS", "derivative", "layer"]
 
 
 # ---- views and copies --------------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ def _index(self: Any, indices: Sequence[Any]) -> Any:
 
 
 # ---- gradients ---------------------------------------------------------------------------------------------------
-def _derivative(f: Callable[..., Any], grad_output: Any, self: Any, *args: Any, **named: Any) -> Any:
+def derivative(f: Callable[..., Any], grad_output: Any, self: Any, *args: Any, **named: Any) -> Any:
     """Return a function's derivative at an operand, times a gradient; it can be differentiated in both."""
     again = is_grad_enabled() and (grad_output.requires_grad or self.requires_grad)
     with enable_grad():
@@ -283,7 +283,7 @@ for _n in (2, 3):
     OPERATORS[_name] = partial(_max_pool_backward, _name, _n)
 for _name in "gelu silu mish hardswish hardsigmoid hardtanh softplus hardshrink softshrink glu logit".split():
     OPERATORS[f"{_name}_backward"] = partial(
-        _derivative, functions.logit if _name == "logit" else getattr(functional, _name)
+        derivative, functions.logit if _name == "logit" else getattr(functional, _name)
     )
 for _name, _before in (
     ("mse_loss", 2), ("l1_loss", 2), ("smooth_l1_loss", 2), ("huber_loss", 2), ("soft_margin_loss", 2),
