@@ -21,6 +21,7 @@ from cltorch.autograd.edges import (
 from cltorch.autograd.function import Function, FunctionCtx, once_differentiable
 from cltorch.autograd.grad_mode import (
     enable_grad,
+    enforce_grad_layout_policy,
     inference_mode,
     is_grad_enabled,
     is_inference_mode_enabled,
@@ -54,6 +55,7 @@ __all__ = [
     "backward",
     "detect_anomaly",
     "enable_grad",
+    "enforce_grad_layout_policy",
     "forward_ad",
     "functional",
     "grad",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import Settings
 from cltorch.autograd.links import copied
 from cltorch.ops.array import Array
@@ -41,7 +42,7 @@ def accumulate(x: Any, grads: list[Any], create_graph: bool) -> None:
         x.grad = copied(g, x)  # two leaves may have been handed the same
     elif (
         g.lay.offset == 0
-        and (g.lay.key == x.lay.key if x.lay.packed() else g.lay.contiguous)
+        and (not mode.layouts or (g.lay.key == x.lay.key if x.lay.packed() else g.lay.contiguous))
         and g._storage.__class__ is not Turned
         and sys.getrefcount(g) <= _ALONE[0]
         and sys.getrefcount(g._storage) <= _ALONE[1]

@@ -129,8 +129,9 @@ class FunctionNode(Node):
         self._positions = [i for i, a in enumerate(args) if isinstance(a, Array)]
         super().__init__([edge_of(args[i]) if needs[i] else None for i in self._positions], len(results))
         self._cls, self._ctx = cls, ctx
-        self._inputs = [(a.shape, a.dtype, a.device) if isinstance(a, Array) else None for a in args]
-        self._metas = [(r.shape, r.dtype, r.device) if isinstance(r, Array) else None for r in results]
+        # not by the properties, of which a subclass may be asked
+        self._inputs = [(a.lay.shape, a.dtype, a._storage.device) if isinstance(a, Array) else None for a in args]
+        self._metas = [(r.lay.shape, r.dtype, r._storage.device) if isinstance(r, Array) else None for r in results]
 
     def __getattr__(self, name: str) -> Any:
         ctx = self._ctx

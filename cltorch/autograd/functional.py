@@ -273,6 +273,15 @@ def _units(x: Any) -> Any:
     return m.reshape(m.eye(n, dtype=x.dtype, device=x.device), (n, *x.shape))
 
 
+def _construct_standard_basis_for(tensors: Sequence[Any], tensor_numels: Sequence[int]) -> tuple[Any, ...]:
+    """Return the unit vectors of several tensors joined, for each tensor its part of every one."""
+    m, total, at, parts = Settings.functions, sum(tensor_numels), 0, []
+    for x, n in zip(tensors, tensor_numels, strict=True):
+        parts.append(m.eye(total, dtype=x.dtype, device=x.device)[:, at : at + n])
+        at += n
+    return tuple(parts)
+
+
 def _at_once(out: Any, xs: Sequence[Any], create_graph: bool) -> list[Any]:
     """Return the derivatives of one output by all inputs, for a batch of unit vectors."""
     m, n = Settings.functions, out.lay.numel

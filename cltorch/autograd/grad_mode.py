@@ -19,6 +19,7 @@ class _Mode(threading.local):
     inference = False
     saved_hooks: tuple[Any, ...] = ()  # pairs of pack and unpack
     hooks_refused: str | None = None  # why there may be none
+    layouts = True  # gradients are laid out as their leaves are
     mutations: Any = None  # what clones kept tensors before they are changed in place
     # of each transform around the caller: the era that it began, and the storages that it was given
     captures: tuple[tuple[int, list[Any]], ...] = ()
@@ -174,6 +175,39 @@ class set_grad_enabled(Switch):
     def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
         _turn(self._first, mode.inference)
         return super().__call__(fn)
+
+
+class enforce_grad_layout_policy:
+    """Say whether a gradient that a leaf takes over must be laid out as the leaf is, or may stay as it is.
+
+    A function that sets it for this thread, a context manager, and a decorator. Without it a copy is saved where the
+    layouts differ. Source: https://docs.pytorch.org/docs/2.13/autograd.html
+
+    >>> import cltorch as torch
+    >>> x = torch.ones(2, 3).t().requires_grad_()
+    >>> with torch.autograd.enforce_grad_layout_policy(False):
+    ...     (x * 2).sum().backward()
+    >>> x.grad.shape
+    torch.Size([3, 2])
+    """
+
+    def __init__(self, enable: bool = True) -> None:
+        self.mode, self.prev = enable, mode.layouts
+        mode.layouts = enable
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: Any) -> None:
+        mode.layouts = self.prev
+
+    def __call__(self, fn: Callable[..., Any]) -> Callable[..., Any]:
+        mode.layouts = self.prev
+        return decorated(fn, self.clone)
+
+    def clone(self) -> enforce_grad_layout_policy:
+        """Return a fresh one of the same setting."""
+        return enforce_grad_layout_policy(self.mode)
 
 
 class inference_mode(Switch):

@@ -16,6 +16,8 @@ from cltorch.autograd import backward, enable_grad, is_grad_enabled, no_grad
 from cltorch.autograd.casting import state as casting
 from cltorch.autograd.engine import tasks
 from cltorch.autograd.function import Function
+from cltorch.autograd.grad_mode import mode
+from cltorch.autograd.saved import Saved
 from cltorch.autograd.saving import saved_tensors_hooks
 from cltorch.autograd.selective import Keeping, Taking
 from cltorch.device import device as Device
@@ -173,9 +175,12 @@ class _Surroundings:
     def again(self) -> Iterator[None]:
         """Run as it was; afterwards everything is as before."""
         now = None if self.generators is None else generators.snapshot()
-        if self.generators is not None:
+        if now is not None and self.generators is not None:
             for place in self.generators:
                 generators.restore(self.generators, place)
+            for place in now.keys() - self.generators.keys():  # made in the first run: as it was at its beginning
+                generator = generators.default_generator(place)
+                generator.manual_seed(generator.initial_seed())
         try:
             with contextlib.ExitStack() as stack:
                 for kind, dtype, enabled in self.casting:
@@ -239,8 +244,12 @@ def _without_reentry(
         with first:
             return function(*args, **kwargs)
     surroundings = _Surroundings(preserve)
+    tensors = [] if mode.saved_hooks else [x for x in args if isinstance(x, Tensor)]
+    inputs = [Saved(x) for x in tensors if not x._inference]
 
     def run() -> None:
+        for kept in inputs:
+            kept.unpack()  # which refuses what was changed in place since
         with surroundings.again(), second:
             function(*args, **kwargs)
 

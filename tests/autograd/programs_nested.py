@@ -220,3 +220,47 @@ def rules_for_batches_in_lists(t):
     x, y = t.tensor([[1.0, 2.0], [3.0, 4.0]]), t.tensor([5.0, 6.0])
     found, (first, second) = t.vmap(Sums.apply, in_dims=(0, [None, 0]))(x, [y, x])
     return seen, found, first, second.shape
+
+
+@program
+def gradients_keep_their_layout_where_asked(t):
+    def strides(on):
+        x = t.ones(2, 3).t().requires_grad_()
+        with t.autograd.enforce_grad_layout_policy(on):
+            x.backward(t.ones(3, 2))
+            y = t.ones(2, 3).t().requires_grad_()
+            t.autograd.backward(y * 1.0, t.ones(3, 2))
+        return x.grad.stride(), y.grad.stride()
+
+    return strides(True), strides(False)
+
+
+@program
+def parts_of_unit_vectors(t):
+    parts = t.autograd.functional._construct_standard_basis_for((t.ones(2), t.ones(1)), (2, 1))
+    return [plain(p) for p in parts], [list(p.shape) for p in parts]
+
+
+@program
+def functions_ask_no_subclass_what_their_operands_are(t):
+    seen = []
+
+    class Own(t.Tensor):
+        @classmethod
+        def __torch_function__(cls, function, types, args=(), kwargs=None):
+            seen.append(function.__name__)
+            return super().__torch_function__(function, types, args, kwargs or {})
+
+    class Double(t.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    x = t.ones(2).as_subclass(Own).requires_grad_()
+    seen.clear()
+    y = Double.apply(x)
+    return seen, type(y).__name__

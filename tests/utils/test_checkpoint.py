@@ -9,6 +9,7 @@ import weakref
 import pytest
 
 import cltorch
+from cltorch.ops import generator as generators
 from cltorch.ops import matmul
 from cltorch.utils.checkpoint import (
     CheckpointError,
@@ -353,3 +354,24 @@ def test_states_of_the_devices_of_tensors(cl_device):
     set_device_states(devices, states)
     assert cltorch.equal(cltorch.rand(3, device=cl_device), first)
     assert get_device_states(cltorch.ones(1)) == ([], [])
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_generator_made_in_the_first_run_begins_anew_in_the_second(device, monkeypatch, reentrant):
+    monkeypatch.setattr(generators, "_defaults", {})  # as in a program that has drawn no random numbers yet
+    cltorch.manual_seed(3)
+    x = cltorch.ones(64, device=device, requires_grad=True)
+    y = checkpoint(lambda x: cltorch.nn.functional.dropout(x), x, use_reentrant=reentrant)
+    y.sum().backward()
+    assert 0 < (y == 0).sum() < 64
+    assert cltorch.equal(y.detach(), x.grad)
+
+
+def test_inputs_that_were_changed_since_are_refused(device):
+    x = cltorch.ones(2, device=device, requires_grad=True)
+    h = x * 1
+    y = checkpoint(cltorch.exp, h, use_reentrant=False)
+    h.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()
+    assert x.grad is None
