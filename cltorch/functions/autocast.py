@@ -48,15 +48,17 @@ _FLOAT32_CL = (
 _FLOAT32_CPU = (
     "adaptive_avg_pool3d adaptive_max_pool3d avg_pool3d binary_cross_entropy cdist cholesky cholesky_inverse "
     "cholesky_solve ctc_loss fft_fft fft_fft2 fft_fftn fft_hfft fft_ifft fft_ifft2 fft_ifftn fft_ihfft fft_irfft "
-    "fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn fractional_max_pool geqrf grid_sample inverse linalg_cholesky "
-    "linalg_cholesky_ex linalg_cond linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh "
+    "fft_irfft2 fft_irfftn fft_rfft fft_rfft2 fft_rfftn fractional_max_pool geqrf grid_sample grid_sampler inverse "
+    "linalg_cholesky linalg_cholesky_ex linalg_cond linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh "
     "linalg_householder_product linalg_inv linalg_inv_ex linalg_lstsq linalg_matrix_rank linalg_qr linalg_solve "
     "linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve local_response_norm lu lu_solve max_pool3d "
     "max_unpool nanquantile orgqr ormqr pad_edges pinverse polar prod qr quantile stft svd trace triangular_solve "
     "view_as_complex"
 )
 _WIDEST = "bilinear"
-_WIDEST_CL = "addcdiv addcmul atan2 cross dot grid_sample index_put inner_rows scatter_add tensordot vdot"
+_WIDEST_CL = (
+    "addcdiv addcmul atan2 cross dot grid_sample grid_sampler index_put inner_rows scatter_add tensordot vdot"
+)
 _WIDEST_CPU = "cat index_copy stack"
 # in PyTorch these take an input of fewer bits beside parameters in float32, and give the input's dtype
 _MIXED = "batch_norm functional_batch_norm functional_instance_norm instance_norm native_batch_norm"

@@ -49,6 +49,7 @@ WIDEST = {
     "addcdiv": "T.addcdiv(a, h, h)", "addcmul": "T.addcmul(a, h, h)", "atan2": "T.atan2(a, h)",
     "bilinear": "F.bilinear(a, h, a3)", "cross": "T.cross(a[:, :3], h[:, :3], 1)", "dot": "T.dot(v, w)",
     "grid_sample": "F.grid_sample(i2, (j2[:, 0, :2, :2] * 0)[..., None].repeat(1, 1, 1, 2), align_corners=False)",
+    "grid_sampler": "T.grid_sampler(i2, (j2[:, 0, :2, :2] * 0)[..., None].repeat(1, 1, 1, 2), 0, 0, False)",
     "index_put": "T.index_put(a, (t,), h)", "scatter_add": "T.scatter_add(a, 0, s, h)",
     "tensordot": "T.tensordot(a, h)",
 }  # fmt: skip
@@ -67,7 +68,8 @@ FLOAT32_CPU = {
     },
     "cross_entropy_loss": "F.cross_entropy(h, t)", "huber_loss": "F.huber_loss(h, h)",
     "avg_pool3d": "F.avg_pool3d(j3, 1)", "binary_cross_entropy": "F.binary_cross_entropy(h, h)",
-    "grid_sampler": "F.grid_sample(j2, j2[:, 0, :, :2, None].repeat(1, 1, 1, 2), align_corners=False)",
+    "grid_sampler": "T.grid_sampler(j2, j2[:, 0, :, :2, None].repeat(1, 1, 1, 2), 0, 0, False)",
+    "grid_sampler_2d": "F.grid_sample(j2, j2[:, 0, :, :2, None].repeat(1, 1, 1, 2), align_corners=False)",
     "grid_sampler_3d": "F.grid_sample(j3, j3[:, 0, :, :, :2, None].repeat(1, 1, 1, 1, 3), align_corners=False)",
     "polar": "T.polar(h, h)", "quantile": "T.quantile(h, 0.5)", "nanquantile": "T.nanquantile(h, 0.5)",
     "stft": "T.stft(w, 4, window=w * 0 + 1, return_complex=True)", "trace": "T.trace(h)",
