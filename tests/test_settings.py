@@ -116,7 +116,9 @@ def test_attention_by_blocks_can_be_forbidden():
     b, q = cltorch.backends.cuda, cltorch.rand(1, 2, 3, 4)
     arguments = b.SDPAParams(q, q, q, None, 0.0, False, False)
     by_blocks = cltorch.nn.functional.scaled_dot_product_attention(q, q, q)
-    with b.sdp_kernel(enable_flash=False, enable_mem_efficient=False, enable_cudnn=False):
+    with pytest.warns(FutureWarning, match="Please see `torch.nn.attention.sdpa_kernel"):
+        without = b.sdp_kernel(enable_flash=False, enable_mem_efficient=False, enable_cudnn=False)
+    with without:
         assert b.math_sdp_enabled() and not b.flash_sdp_enabled() and not b.can_use_flash_attention(arguments)
         assert cltorch.allclose(cltorch.nn.functional.scaled_dot_product_attention(q, q, q), by_blocks)
     assert b.can_use_flash_attention(arguments) and b.is_flash_attention_available()

@@ -5,6 +5,7 @@ Source: https://docs.pytorch.org/docs/2.13/amp.html
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from cltorch.autograd.casting import kind_of, state
@@ -16,6 +17,11 @@ __all__ = [
     "is_autocast_enabled", "set_autocast_cache_enabled", "set_autocast_cpu_dtype", "set_autocast_cpu_enabled",
     "set_autocast_dtype", "set_autocast_enabled", "set_autocast_gpu_dtype",
 ]  # fmt: skip
+
+
+def _deprecated(old: str, new: str) -> None:
+    """Warn the caller's caller that torch has another name for something."""
+    warnings.warn(f"torch.{old} is deprecated. Please use torch.{new} instead.", DeprecationWarning, stacklevel=3)
 
 
 _OTHERS = frozenset("hpu ipu maia mps mtia xla xpu".split())  # devices of PyTorch, never there
@@ -153,6 +159,7 @@ def is_autocast_cpu_enabled() -> bool:
     >>> torch.is_autocast_cpu_enabled()
     False
     """
+    _deprecated("is_autocast_cpu_enabled()", "is_autocast_enabled('cpu')")
     return state.enabled["cpu"]
 
 
@@ -164,6 +171,7 @@ def set_autocast_cpu_enabled(enabled: bool) -> None:
     >>> import cltorch as torch
     >>> torch.set_autocast_cpu_enabled(False)
     """
+    _deprecated("set_autocast_cpu_enabled(enabled)", "set_autocast_enabled('cpu', enabled)")
     state.set_enabled("cpu", bool(enabled))
 
 
@@ -176,6 +184,7 @@ def get_autocast_cpu_dtype() -> dtype:
     >>> torch.get_autocast_cpu_dtype()
     torch.bfloat16
     """
+    _deprecated("get_autocast_cpu_dtype()", "get_autocast_dtype('cpu')")
     return state.dtype["cpu"]
 
 
@@ -187,6 +196,7 @@ def set_autocast_cpu_dtype(dtype: dtype) -> None:
     >>> import cltorch as torch
     >>> torch.set_autocast_cpu_dtype(torch.bfloat16)
     """
+    _deprecated("set_autocast_cpu_dtype(dtype)", "set_autocast_dtype('cpu', dtype)")
     state.dtype["cpu"] = dtype
 
 
@@ -199,6 +209,7 @@ def get_autocast_gpu_dtype() -> dtype:
     >>> torch.get_autocast_gpu_dtype()
     torch.float16
     """
+    _deprecated("get_autocast_gpu_dtype()", "get_autocast_dtype('cuda')")
     return state.dtype["cl"]
 
 
@@ -210,4 +221,5 @@ def set_autocast_gpu_dtype(dtype: dtype) -> None:
     >>> import cltorch as torch
     >>> torch.set_autocast_gpu_dtype(torch.float16)
     """
+    _deprecated("set_autocast_gpu_dtype(dtype)", "set_autocast_dtype('cuda', dtype)")
     state.dtype["cl"] = dtype

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from cltorch.functions.attention import WAYS
 from cltorch.nn.attention.ways import (
@@ -83,10 +84,9 @@ def is_flash_attention_available() -> bool:
     return True
 
 
-@contextmanager
 def sdp_kernel(
     enable_flash: bool = True, enable_math: bool = True, enable_mem_efficient: bool = True, enable_cudnn: bool = True
-) -> Iterator[None]:
+) -> AbstractContextManager[None]:
     """Allow ways of attention inside a ``with`` block; ``torch.nn.attention.sdpa_kernel`` is the newer form.
 
     >>> import cltorch as torch
@@ -94,8 +94,19 @@ def sdp_kernel(
     ...     torch.backends.cuda.flash_sdp_enabled()
     False
     """
+    warnings.warn(
+        "`torch.backends.cuda.sdp_kernel()` is deprecated. In the future, this context manager will be removed. Please "
+        "see `torch.nn.attention.sdpa_kernel()` for the new context manager, with updated signature.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return _allowing(flash=enable_flash, math=enable_math, mem_efficient=enable_mem_efficient, cudnn=enable_cudnn)
+
+
+@contextmanager
+def _allowing(**ways: bool) -> Iterator[None]:
     before = dict(WAYS)
-    WAYS.update(flash=enable_flash, math=enable_math, mem_efficient=enable_mem_efficient, cudnn=enable_cudnn)
+    WAYS.update(ways)
     try:
         yield
     finally:

@@ -56,9 +56,7 @@ _FLOAT32_CPU = (
     "view_as_complex"
 )
 _WIDEST = "bilinear"
-_WIDEST_CL = (
-    "addcdiv addcmul atan2 cross dot grid_sample grid_sampler index_put inner_rows scatter_add tensordot vdot"
-)
+_WIDEST_CL = "addcdiv addcmul atan2 cross dot grid_sample grid_sampler index_put inner_rows scatter_add tensordot vdot"
 _WIDEST_CPU = "cat index_copy stack"
 # in PyTorch these take an input of fewer bits beside parameters in float32, and give the input's dtype
 _MIXED = "batch_norm functional_batch_norm functional_instance_norm instance_norm native_batch_norm"

@@ -13,6 +13,7 @@ from cltorch.autograd.record import apply
 from cltorch.functions.arguments import SCALAR_NAMES, need_array, read_int
 from cltorch.functions.complex_parts import complex, imag, real
 from cltorch.ops import fold as ops
+from cltorch.shapes import wrap_dim
 
 __all__ = ["col2im", "col2im_blocks", "im2col", "im2col_blocks"]
 
@@ -63,10 +64,13 @@ def _check_dtype(name: str, t: Any) -> None:
 def im2col(input: Any, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> Any:
     """Return the windows of (N, C, H, W) or (C, H, W) as columns: (N, C kh kw, windows).
 
-    Raises RuntimeError for sizes that do not fit and NotImplementedError for integers.
+    Raises RuntimeError for sizes that do not fit, IndexError for fewer than three dimensions and NotImplementedError
+    for integers.
     """
     need_array("unfold", "input", 1, input)
     shape = input.lay.shape
+    if 0 < len(shape) < 3:  # PyTorch looks for a dimension that is not there
+        wrap_dim(len(shape), len(shape))
     if len(shape) not in (3, 4) or 0 in shape[-3:]:
         raise RuntimeError(
             "Expected 3D or 4D (batch mode) tensor with possibly 0 batch size and other non-zero dimensions for "

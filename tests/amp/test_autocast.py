@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import warnings
 
@@ -96,7 +97,7 @@ def test_regions_nest_and_end():
     x = cltorch.ones(2, 2)
     assert not cltorch.is_autocast_enabled("cpu")
     with cltorch.autocast("cpu"):
-        assert cltorch.is_autocast_enabled("cpu") and cltorch.is_autocast_cpu_enabled()
+        assert cltorch.is_autocast_enabled("cpu")
         with cltorch.autocast("cpu", enabled=False):
             assert (x @ x).dtype is cltorch.float32
         with cltorch.autocast("cpu", dtype=cltorch.float16):
@@ -117,6 +118,24 @@ def test_it_decorates_functions():
     assert f.__name__ == "f"
     with pytest.raises(TypeError, match="requires a callable, but got int"):
         cltorch.autocast("cpu")(3)
+
+
+@pytest.mark.parametrize("name", ["cltorch", "torch"])
+def test_names_for_one_kind_of_device_are_deprecated(name):
+    library = pytest.importorskip(name)
+    for call, instead in (
+        ("is_autocast_cpu_enabled()", "is_autocast_enabled('cpu')"),
+        ("set_autocast_cpu_enabled(False)", "set_autocast_enabled('cpu', enabled)"),
+        ("get_autocast_cpu_dtype()", "get_autocast_dtype('cpu')"),
+        ("set_autocast_cpu_dtype(T.bfloat16)", "set_autocast_dtype('cpu', dtype)"),
+        ("get_autocast_gpu_dtype()", "get_autocast_dtype('cuda')"),
+        ("set_autocast_gpu_dtype(T.float16)", "set_autocast_dtype('cuda', dtype)"),
+    ):  # fmt: skip
+        with pytest.warns(DeprecationWarning, match=re.escape(f"Please use torch.{instead} instead.")):
+            given = eval(f"T.{call}", {"T": library})
+        assert str(given) in ("False", "None", "torch.float16", "torch.bfloat16")
+    with pytest.warns(DeprecationWarning), library.autocast("cpu", dtype=library.float16):
+        assert library.is_autocast_cpu_enabled() and library.get_autocast_cpu_dtype() is library.float16
 
 
 def test_other_threads_are_left_alone():

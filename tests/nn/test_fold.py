@@ -128,6 +128,8 @@ def test_views_samples_without_a_batch_and_empty_batches(device):
             "padding should be non-negative, but got pad_height: -1",
         ),
         (lambda x, y: F.unfold(x.int(), 2), NotImplementedError, "not implemented for 'Int'"),
+        (lambda x, y: F.unfold(x[0, 0], 2), IndexError, r"expected to be in range of \[-2, 1\], but got 2"),
+        (lambda x, y: F.unfold(x[0, 0, 0], 2), IndexError, r"expected to be in range of \[-1, 0\], but got 1"),
         (lambda x, y: F.unfold(x[:, :0], 2), RuntimeError, r"Expected 3D or 4D \(batch mode\) tensor"),
         (lambda x, y: F.fold(y, (4, 4), 3), RuntimeError, "divisible by the product of kernel_size"),
         (lambda x, y: F.fold(y, (5, 4), 2), RuntimeError, r"number of sliding blocks 4 \* 3 = 12, but got"),
