@@ -169,7 +169,21 @@ def value(i):
 % endfor
             }
             const __local ct_t *channel = x;
+% if flat:
             for (int c = 0; c < count_c; c++, channel += stretch, b += skipped)
+% else:
+            // the results' lines are asked for while they are computed, for they are written all at once; an eighth of them at
+            // a time, for a core waits for few
+            for (int part = 0, c = 0; part < 8; part++) {
+                if (last)
+                    for (int l = here * part / 8; l < here * (part + 1) / 8; l++) {
+                        CT_PREFETCH_WRITE(row + l * y_c + w * each_w);
+% if pair:
+                        CT_PREFETCH_WRITE(row + each_h + l * y_c);
+% endif
+                    }
+                for (const int until = count_c * (part + 1) / 8; c < until; c++, channel += stretch, b += skipped)
+% endif
                 for (int t = begin_t; t < end_t; t++, b += ${nr}) {
                     const __local ct_t *a = channel + offsets[t];
 % if pair:
@@ -192,6 +206,9 @@ def value(i):
                     }
 % endfor
                 }
+% if not flat:
+            }
+% endif
 % for i in range(rows):
 <% guard = f"if ({i % half if pair else i} < left) " if i and not flat else "" %>\
 % for j in range(vectors):
@@ -243,7 +260,6 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                 __local ct_t *out = buf;
                 int begin_t = 0, end_t = count_t;
 % if not flat:
-                // the results' lines are asked for while they are computed, for they are written all at once
                 const int last = c0 + channels >= reduced, here = min(${nr}, lanes - first);
 % endif
 % if flat:
@@ -291,12 +307,8 @@ __kernel CT_ONE_ITEM void ct_conv(const __global ct_in *X, const __global ct_t *
                         for (int w = 0; w < nw;) {
                             const __local ct_t *x = panel + ((long)zd * Uh + zh) * Uw + w;
                             const int left = nw - w;
-                            if (last)
-                                for (int l = 0; l < here; l++) CT_PREFETCH_WRITE(row + l * y_c + w * each_w);
 % if pairs:
                             if (two) {
-                                if (last)
-                                    for (int l = 0; l < here; l++) CT_PREFETCH_WRITE(row + each_h + l * y_c);
                                 ${tile_body(m, nv, nr, pair=True)}
                                 out += 2 * left * ${nr};
                                 zh++;
