@@ -6,6 +6,7 @@ import functools
 import inspect
 import sys
 import textwrap
+import threading
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -36,7 +37,7 @@ class Report:
         self.calls: dict[str, list[float]] = {}  # name: (calls, seconds)
         self.named: set[str] = set()
         self.flags: set[str] = set()
-        self._inner = [0.0]
+        self._open = threading.local()  # threads run at the same time: each has calls within calls of its own
         self._stand_ins = StandIns()
         self._functions: dict[str, tuple[ModuleType, str, Any, Any]] = {}  # its module, its name there, it, it timed
         self._constructed: dict[type, str] = {}
@@ -149,16 +150,17 @@ class Report:
     def _timed(self, function: Any, label: str | Callable[[Any], str]) -> Any:
         @functools.wraps(function)
         def timed(*args: Any, **kwargs: Any) -> Any:
+            inner: list[float] = vars(self._open).setdefault("inner", [0.0])
             begin = time.perf_counter()
-            self._inner.append(0.0)
+            inner.append(0.0)
             try:
                 return function(*args, **kwargs)
             finally:
                 if cltorch.cl.is_initialized():
                     cltorch.cl.synchronize()
                 took = time.perf_counter() - begin
-                own = took - self._inner.pop()
-                self._inner[-1] += took
+                own = took - inner.pop()
+                inner[-1] += took
                 first = args[0] if args else None
                 name = label(first) if callable(label) else label.format(type(first).__name__ if args else "")
                 entry = self.calls.setdefault(name, [0, 0.0])
