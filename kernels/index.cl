@@ -7,6 +7,8 @@ element.
 
 name     kernel name without its prefix
 mode     "get"    v = x at the positions
+         "across" get, where slices lie across the result: a slice has ``slice`` places, for each of which all positions
+                  are walked, and at each place the elements of its last dimension
          "put"    x at the positions = v; where positions are equal the last one stays
          "add"    x at the positions += v, in the order of i
          "claim"  GPU: the last i that names a position, into ``owner``;  "won"  GPU: put, for those i alone
@@ -15,6 +17,7 @@ K        number of index tensors; I: their type
 X        type of the elements: for get, put and won any type of their size, for add their storage type with its tag xtag
 unit     True where the last dimension of a slice is contiguous in x and v
 soon     get by one row of indices: bytes of the next slice that are asked for meanwhile; 0 for none
+single   across: whether a place has one element only
 lanes    GPU, put and add: work-items that share a position, each with every lanes-th element of its slice
 
 An index out of range never reads or writes elsewhere: get gives ``bad`` (NaN, 0 for integers), put and add skip it, and
@@ -196,6 +199,68 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
         }
         ${elements()}
     }
+% elif mode == "across":
+<%def name="place()">
+        long xa = xo, va = vo;
+        {
+            long rest = o;
+% for q in range(last - 1, -1, -1):
+            {
+                const long t = ${f"rest / rd{q}" if q else "0"}, s = rest - t * rd${q};
+                rest = t;
+                xa += s * rx${q};
+                va += s * rv${q};
+            }
+% endfor
+        }
+</%def>
+<%def name="position()">
+            const ${I} given = index0[io0 + i * is0_0];
+            long at = given;
+            if (wrap && given < 0) at += size0;
+            const int off = (ulong)at >= (ulong)size0;
+</%def>
+% if gpu:
+    const long inner = rd${last}, line = count * inner;
+    for (long e = get_global_id(0); e < slice * line; e += get_global_size(0)) {
+        const long o = e / line, i = (e - o * line) / inner, r = e - o * line - i * inner;
+        ${place()}
+        ${position()}
+        if (off) faulty = i;
+        v[va + i * iv0 + r * rv${last}] = off ? (${X})bad : x[xa + at * stride0 + r * rx${last}];
+    }
+% else:
+% if not single:
+    const long inner = rd${last};
+% endif
+    long e = get_global_id(0) * chunk;
+    const long end = min(slice * count, e + chunk);
+    while (e < end) {
+        const long o = e / count;
+        long i = e - o * count;
+        const long stop = min(count, i + end - e);
+        e += stop - i;
+        ${place()}
+        for (; i < stop; ++i) {
+            ${position()}
+% if single:
+            if (!off) {
+                v[va + i * iv0] = x[xa + at * stride0];
+                continue;
+            }
+            v[va + i * iv0] = (${X})bad;
+% else:
+            const long from = xa + at * stride0, to = va + i * iv0;
+            if (!off) {
+                for (long r = 0; r < inner; ++r) v[to + r * rv${last}] = x[from + r * rx${last}];
+                continue;
+            }
+            for (long r = 0; r < inner; ++r) v[to + r * rv${last}] = (${X})bad;
+% endif
+            faulty = 1;
+        }
+    }
+% endif
 % elif gpu:
     for (long e = get_global_id(0); e < count * slice; e += get_global_size(0)) {
 % if RR:
@@ -251,7 +316,7 @@ __kernel void ct_${name}(long count, long slice, long chunk, long owners, long b
     {
 % else:
     if (!faulty) return;
-% if owned:
+% if owned or mode == "across":
     for (long i = 0; i < count; ++i) {
 % else:
     for (long i = get_global_id(0) * chunk${" / slice" if RR else ""}; i < count; ++i) {

@@ -33,6 +33,7 @@ NAN = {
     "complex64": 0x7FC000007FC00000, "complex128": 0x7FF8000000000000,
 }  # fmt: skip
 _SOON = 512  # bytes of the next slice that a CPU asks for while it copies one
+_NARROW = 16  # elements that lie within a position, up to which all positions are walked for every element around them
 _FEW = 2048  # slices up to which a GPU lets every work-item look at all of them
 _MOST = 1 << 28  # bytes that may be spent to find the last writer of every position
 
@@ -248,6 +249,9 @@ def _plan(
     rsizes, (rx, rv) = coalesce_few(x.shape[k:], x.strides[k:], v.strides[n:])
     if slice_ == 1:
         rsizes = []
+    across = mode == "get" and k == len(isizes) == 1 and _across(vi[0], rsizes, rx, rv)
+    if across:
+        rsizes, rx, rv = across
     places = math.prod(x.shape[:k])
     tail: list[int] = []
     for d in range(k):
@@ -257,14 +261,16 @@ def _plan(
     for r, m in enumerate(rsizes):
         tail += (m, rx[r], rv[r])
     lanes, owners, scratch = 0, 1, 0
-    modes = [mode]
+    modes = ["across" if across else mode]
     if gpu and mode == "put" and count > _FEW and count < 2**31 and places * 4 <= _MOST:
         modes, scratch = ["claim", "won"], places * 4
     elif gpu and mode in ("put", "add"):
         lanes = min(64, 1 << (slice_ - 1).bit_length())
         owners = 1 << max(0, min(caps.compute_units * 256 // lanes, places, count) - 1).bit_length()
     unit = bool(rsizes) and rx[-1] == rv[-1] == 1
-    ahead = not gpu and mode == "get" and k == len(isizes) == len(rsizes) == 1 and unit
+    if across:
+        slice_ //= rsizes[-1]
+    ahead = not gpu and modes == ["get"] and k == len(isizes) == len(rsizes) == 1 and unit
     soon = _SOON if ahead and caps.outgrown(places * slice_ * t.itemsize) else 0
     launches = []
     for each in modes:
@@ -272,7 +278,7 @@ def _plan(
             "index", f"ct_index_{each}", "lllll" + "ii" + "bl" * 2 + "b" + "bl" * k + "l" * len(tail) + "e",
             name=f"index_{each}", mode=each, gpu=gpu, K=k, IR=len(isizes), RR=len(rsizes), I=index_t.ctype,
             X=t.ctype if each == "add" else BITS[t.itemsize], xtag=t.tag if each == "add" else "",
-            unit=unit, soon=soon, lanes=lanes,
+            unit=unit, soon=soon, lanes=lanes, single=bool(across) and rsizes[-1] == 1,
         )  # fmt: skip
         chunk = 0
         size: tuple[int, ...]
@@ -280,6 +286,10 @@ def _plan(
         if gpu:
             items = count if each == "claim" else owners * lanes if each in ("put", "add") else count * slice_
             size, local = (singly if each in ("put", "add") else grid)(context, items)
+        elif each == "across":
+            items = max(1, min(caps.compute_units * 8, count * slice_, -(-count * slice_ // 4096)))
+            chunk = -(-count * slice_ // items)
+            size, local = (-(-count * slice_ // chunk),), (1,)
         elif each == "get":
             items = max(1, min(caps.compute_units * 8, count * slice_, -(-count * max(slice_, 4) // 4096)))
             chunk = -(-count * slice_ // items)
@@ -292,6 +302,22 @@ def _plan(
             size, local = (-(-slice_ // chunk),), (1,)
         launches.append((kernel, size, local, (count, slice_, chunk, owners, NAN.get(t.name, 0), site)))
     return launches, scratch, tuple(tail)
+
+
+def _across(step: int, sizes: Sequence[int], *strides: Sequence[int]) -> Any:
+    """Return a slice's sizes and strides with what lies within a position last, where that is little, or None.
+
+    A slice of which most elements lie apart in the result, by more than the ``step`` from position to position, is not
+    walked on its own: all positions are, for each of its elements.
+    """
+    *_, v = strides
+    apart = [r for r in range(len(sizes)) if v[r] > step]
+    within = [r for r in range(len(sizes)) if v[r] <= step]
+    if not apart or len(within) > 1 or (within and sizes[within[0]] > _NARROW):
+        return None
+    order = apart + within
+    rest = [] if within else [1]
+    return [*(sizes[r] for r in order), *rest], *([*(s[r] for r in order), *rest] for s in strides)
 
 
 class Index(Op):

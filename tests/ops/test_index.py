@@ -59,6 +59,31 @@ def strided(a, device):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("t", ["float32", "uint8", "complex64"])
+def test_positions_of_narrow_dimensions(t, variant, cl_device):
+    """Those of dimensions with few elements behind, with indices from the end, and some that are out of range."""
+    rng = np.random.default_rng(21)
+    a = rng.integers(0, 90, (60, 3, 40, 5)).astype(t)
+    at = rng.integers(-40, 40, 70)
+    x, i = cltorch.tensor(a, device=cl_device), cltorch.tensor(at, device=cl_device)
+    for order in ((2, 0, 1, 3), (2, 1, 0, 3), (2, 0, 3, 1)):
+        q = x.permute(order)[..., : 2 if order[3] == 3 else 3]
+        p = a.transpose(order)[..., : q.shape[-1]]
+        for part in (slice(None), 0):
+            lead = q.ndim - 2 if part == 0 else q.ndim - 1
+            found = index.take(q[..., part], [i], lead - 1, variant=variant)
+            np.testing.assert_array_equal(numbers(found), np.moveaxis(p[..., part][at], 0, lead - 1))
+    wide = np.concatenate([at, [40, -41]])
+    found = numbers(
+        index.take(x.permute(2, 0, 1, 3)[..., 1], [cltorch.tensor(wide, device=cl_device)], 2, variant=variant)
+    )
+    np.testing.assert_array_equal(found[..., :-2], np.moveaxis(a[..., 1], 2, 0)[at].transpose(1, 2, 0))
+    assert (found[..., -2:] == 0).all() if t == "uint8" else np.isnan(found[..., -2:]).all()
+    with pytest.raises(IndexError, match="index 40 is out of bounds for dimension 1 with size 40"):
+        x[:, 0][:, cltorch.tensor([3, 40], device=cl_device)].cpu()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_take_put_and_add(case, variant, cl_device):
     shape, k, index_shape, at = case
