@@ -165,6 +165,7 @@ from cltorch.formats import (
     legacy_contiguous_format,
     memory_format,
     preserve_format,
+    sparse_coo,
     strided,
 )
 from cltorch.functions.from_data import shape_as_tensor as _shape_as_tensor
@@ -225,6 +226,7 @@ from cltorch.settings import (
     use_deterministic_algorithms,
 )
 from cltorch.shapes import Size
+from cltorch.sparse import sparse_coo_tensor
 from cltorch.storage import (
     BFloat16Storage,
     BoolStorage,
@@ -282,7 +284,7 @@ for _name in """
     is_autocast_cpu_enabled is_autocast_enabled is_grad_enabled is_inference_mode_enabled is_vulkan_available
     promote_types set_anomaly_enabled set_autocast_cache_enabled set_autocast_cpu_dtype set_autocast_cpu_enabled
     set_autocast_dtype set_autocast_enabled set_autocast_gpu_dtype set_flush_denormal set_num_interop_threads
-    set_num_threads to_dlpack
+    set_num_threads sparse_coo_tensor to_dlpack
     """.split():
     globals()[_name] = _builtin(globals()[_name], __name__, _name)
 del _name

@@ -41,6 +41,8 @@ class memory_format:
         return Layout.make(shape, strides, 0)
 
 
+#: Of sparse tensors: the places of values, and the values.
+sparse_coo = layout("sparse_coo")
 contiguous_format = memory_format("contiguous_format")
 legacy_contiguous_format = contiguous_format
 preserve_format = memory_format("preserve_format")

@@ -16,7 +16,7 @@ from cltorch.shapes import Size, as_size, contiguous_strides, infer_shape, wrap_
 
 
 class layout:
-    """Name a kind of storage; only ``strided`` exists, which is every tensor's ``layout``.
+    """Name a kind of storage: ``strided``, the ``layout`` of every dense tensor, or ``sparse_coo``.
 
     Source: https://docs.pytorch.org/docs/2.13/tensor_attributes.html
     """

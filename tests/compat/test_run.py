@@ -172,12 +172,12 @@ def test_what_is_missing_is_named_at_its_use_and_not_at_its_import():
         """
         import torch.distributed.fsdp
         from typing import Optional
-        from torch.sparse import mm
+        from torch.sparse import spsolve
         from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
-        def annotated(x: "Optional[mm]", y: Optional[FSDP] = None) -> FSDP | None: ...
+        def annotated(x: "Optional[spsolve]", y: Optional[FSDP] = None) -> FSDP | None: ...
         class Mine(FSDP): ...
         x = torch.ones(1)
-        print(isinstance(x, FSDP), hasattr(x, "to_sparse"), hasattr(torch.Tensor, "coalesce"), x.is_sparse)
+        print(isinstance(x, FSDP), hasattr(x, "to_sparse_csr"), hasattr(torch.Tensor, "coalesce"), x.is_sparse)
         class Sub(torch.Tensor):
             @property
             def broken(self):
@@ -187,7 +187,7 @@ def test_what_is_missing_is_named_at_its_use_and_not_at_its_import():
                 getattr(x.as_subclass(Sub), name)
             except AttributeError as error:
                 print(error)
-        for use in (lambda: mm(1, 2), lambda: Mine(), lambda: FSDP.method, lambda: x.to_sparse()):
+        for use in (lambda: spsolve(1, 2), lambda: Mine(), lambda: FSDP.method, lambda: x.to_sparse_csr()):
             try:
                 use()
             except NotImplementedError as error:
@@ -198,10 +198,10 @@ def test_what_is_missing_is_named_at_its_use_and_not_at_its_import():
         "False False False False",
         "'Sub' object has no attribute 'nothing'",
         "'Sub' object has no attribute 'hidden'",
-        "torch.sparse.mm is not available in cltorch",
+        "torch.sparse.spsolve is not available in cltorch",
         "torch.distributed.fsdp.FullyShardedDataParallel is not available in cltorch",
         "torch.distributed.fsdp.FullyShardedDataParallel.method is not available in cltorch",
-        "torch.Tensor.to_sparse is not available in cltorch",
+        "torch.Tensor.to_sparse_csr is not available in cltorch",
     ]
     assert "cltorch; not planned: sparse tensors" in out
 

@@ -1,0 +1,158 @@
+"""What functions do to sparse tensors in coordinate format."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from cltorch import functions
+from cltorch.formats import sparse_coo
+from cltorch.sparse.coordinates import RULES, SparseTensor, added, made, numbered
+from cltorch.tensor import Tensor
+
+__all__ = ["product", "total"]
+
+
+def _parts(x: Any) -> tuple[Any, Any]:
+    return x._coo
+
+
+def _with(x: Any, values: Any) -> Any:
+    return made(_parts(x)[0].to(values.device), values, tuple(x.lay.shape), x._coalesced)
+
+
+def _to_dense(x: Any, dtype: Any = None, *, masked_grad: bool | None = None) -> Any:
+    indices, values = _parts(x)
+    size = tuple(x.lay.shape)
+    sparse = size[: indices.shape[0]]
+    dense = added(math.prod(sparse), numbered(indices, sparse), values).reshape(size)
+    return dense if dtype is None else dense.to(dtype)
+
+
+def _asked_of_values(name: str) -> Callable[..., Any]:
+    return lambda x: getattr(_parts(x)[1], name)
+
+
+def _of_values(name: str) -> Callable[..., Any]:
+    def rule(x: Any, *args: Any, **kwargs: Any) -> Any:
+        return _with(x, getattr(_parts(x)[1], name)(*args, **kwargs))
+
+    return rule
+
+
+def _of_sums(name: str) -> Callable[..., Any]:
+    """Return the rule of a function that is 0 at 0, but not linear: places come once before it is taken."""
+    return lambda x, *args, **kwargs: _of_values(name)(x.coalesce(), *args, **kwargs)
+
+
+def _matrix(x: Any, name: str) -> tuple[Any, Any, Any]:
+    indices, values = _parts(x)
+    if indices.shape[0] != 2 or values.ndim != 1:
+        raise RuntimeError(f"{name}: expected a sparse matrix, got a tensor of {len(x.lay.shape)} dimensions")
+    return indices[0], indices[1], values
+
+
+def product(a: Any, b: Any) -> Any:
+    """Return the product of two matrices, or of a matrix and a vector, of which one is sparse; the result is dense."""
+    if isinstance(b, SparseTensor):
+        if isinstance(a, SparseTensor):
+            raise NotImplementedError("products of two sparse tensors are not built in cltorch: take x.to_dense()")
+        return product(_transpose(b), a.t()).t()
+    rows, columns, values = _matrix(a, "mm")
+    if b.ndim not in (1, 2) or a.lay.shape[1] != b.shape[0]:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, a.lay.shape))} and "
+            f"{'x'.join(map(str, b.shape))})"
+        )
+    if values.dtype != b.dtype:
+        raise RuntimeError(f"expected mat1 and mat2 to have the same dtype, but got: {values.dtype} != {b.dtype}")
+    taken = b.index_select(0, columns)
+    return added(a.lay.shape[0], rows, taken * (values if b.ndim == 1 else values.unsqueeze(1)))
+
+
+def _transpose(x: Any, dim0: int = 0, dim1: int = 1) -> Any:
+    indices, values = _parts(x)
+    ndim = len(x.lay.shape)
+    d0, d1 = dim0 % max(ndim, 1), dim1 % max(ndim, 1)
+    if max(d0, d1) >= indices.shape[0]:
+        raise NotImplementedError("dense dimensions of sparse tensors are not transposed in cltorch")
+    order, size = list(range(indices.shape[0])), list(x.lay.shape)
+    order[d0], order[d1], size[d0], size[d1] = d1, d0, size[d1], size[d0]
+    return made(functions.stack([indices[d] for d in order]), values, size, False)
+
+
+def _add(a: Any, b: Any, *, alpha: Any = 1) -> Any:
+    if not (isinstance(b, SparseTensor) and isinstance(a, Tensor)):
+        raise RuntimeError("add(sparse, dense) is not supported. Use add(dense, sparse) instead.")
+    if tuple(a.lay.shape) != tuple(b.lay.shape):
+        raise RuntimeError(f"add: expected sizes of 'self' and 'other' to match, but {list(a.lay.shape)} != "
+                           f"{list(b.lay.shape)}")  # fmt: skip
+    if not isinstance(a, SparseTensor):
+        return a + _to_dense(b) * alpha
+    if _parts(a)[0].shape[0] != _parts(b)[0].shape[0]:
+        raise RuntimeError("add: expected 'self' and 'other' to have same number of sparse dimensions")
+    (i, v), (j, w) = _parts(a), _parts(b)
+    return made(functions.cat([i, j], 1), functions.cat([v, w * alpha]), tuple(a.lay.shape), False)
+
+
+def _mul(a: Any, b: Any) -> Any:
+    if not isinstance(a, SparseTensor):
+        a, b = b, a
+    if isinstance(b, SparseTensor):
+        raise NotImplementedError("products of two sparse tensors are not built in cltorch: take x.to_dense()")
+    indices, values = _parts(a)
+    if isinstance(b, Tensor) and b.ndim:
+        if tuple(b.shape) != tuple(a.lay.shape):
+            raise NotImplementedError(
+                "products of a sparse and a dense tensor of another shape are not built in cltorch"
+            )
+        b = b[tuple(indices)]
+    return _with(a, values * b)
+
+
+def _div(a: Any, b: Any) -> Any:
+    if not isinstance(a, SparseTensor) or isinstance(b, Tensor) and b.ndim:
+        raise RuntimeError("Sparse division requires a scalar or zero-dim dense tensor divisor")
+    return _with(a, _parts(a)[1] / b)
+
+
+def _requires_grad(x: Any, requires_grad: bool = True) -> Any:
+    if requires_grad:
+        raise NotImplementedError("gradients of sparse leaves are not built in cltorch: let the values require them")
+    return x
+
+
+def total(x: Any, dim: Any = None, *, dtype: Any = None) -> Any:
+    if dim is not None:
+        raise NotImplementedError("sums of sparse tensors along dimensions are not built in cltorch: take x.to_dense()")
+    return _parts(x)[1].sum(dtype=dtype)
+
+
+RULES |= {
+    "layout.__get__": lambda x: sparse_coo,
+    "get_device": lambda x: _parts(x)[1].get_device(),
+    **{f"{name}.__get__": _asked_of_values(name) for name in (
+        "device is_cuda is_cpu is_meta requires_grad grad_fn is_leaf"
+    ).split()},
+    "T.__get__": _transpose,
+    "sparse_dim": lambda x: int(_parts(x)[0].shape[0]),
+    "dense_dim": lambda x: int(_parts(x)[1].ndim) - 1,
+    "to_dense": _to_dense,
+    "to_sparse": lambda x, *args, **kwargs: x,
+    "requires_grad_": _requires_grad,
+    "t": _transpose,
+    "transpose": _transpose,
+    "sum": total,
+    **dict.fromkeys(("mm", "matmul", "__matmul__", "mv", "spmm", "dsmm"), product),
+    "__rmatmul__": lambda x, other: product(other, x),
+    **dict.fromkeys(("add", "__add__"), _add),
+    "__radd__": lambda x, other: _add(other, x),
+    **dict.fromkeys(("mul", "multiply", "__mul__", "__rmul__"), _mul),
+    **dict.fromkeys(("div", "divide", "true_divide", "__truediv__"), _div),
+    **{name: _of_values(name) for name in (
+        "to cpu cuda cl type float double half bfloat16 int long short char byte bool clone detach contiguous neg "
+        "__neg__"
+    ).split()},
+    **{name: _of_sums(name) for name in "abs sqrt square sin tan sinh tanh asin atan relu sign floor ceil".split()},
+}  # fmt: skip
