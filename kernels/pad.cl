@@ -37,10 +37,9 @@ i${r} = i${r} < 0 ? i${r} + n${r} : i${r} >= n${r} ? i${r} - n${r} : i${r};
             rest = q${r};
 % endfor
 </%def>
-<%def name="copies()">
-            // walk through all copies of the element: nested loops, innermost last
-            ${A} total = 0;
-% for r in range(R):
+## the heads of nested loops over all copies of an element in these dimensions, innermost last
+<%def name="each_copy(dims)">
+% for r in dims:
 <% before = f"b{r - 1} * m{r} + " if r else "" %>
 % if not padded[r]:
             { const ${I} b${r} = ${before}i${r};
@@ -62,6 +61,10 @@ i${r} = i${r} < 0 ? i${r} + n${r} : i${r} >= n${r} ? i${r} - n${r} : i${r};
                 const ${I} b${r} = ${before}o${r};
 % endif
 % endfor
+</%def>
+<%def name="copies()">
+            ${A} total = 0;
+            ${each_copy(range(R))}
             total += ${load("x", f"xo + b{R - 1}")};
             ${"}" * R}
 </%def>
@@ -93,9 +96,39 @@ __kernel void ct_${name}(const ${I} count, const ${I} per_item, const __global $
             ${split(range(w))}
             const ${I} start = at * ${size}${w};
 % if adjoint:
-        for (${I} i${w} = 0; i${w} < n${w}; ++i${w}) {
-            ${copies()}
-            ${store("total", f"start + i{w}")}
+<%
+n, m, l = f"n{w}", f"m{w}", f"l{w}"
+# where the copies of element i lie in a padded row, and for which i: from, up to (exclusively)
+shown = [(f"{l} + i", f"-{l}", f"{m} - {l}")]
+if padded[w] and mode == "reflect":
+    shown += [(f"{l} - i", f"max(({I})1, {l} - {m} + 1)", f"{l} + 1")]
+    shown += [(f"{l} + 2 * ({n} - 1) - i", f"{l} + 2 * {n} - 1 - {m}", f"min({n} - 1, {l} + 2 * {n} - 1)")]
+elif padded[w] and mode == "circular":
+    shown += [(f"{l} + i - {n}", f"{n} - {l}", f"{m} + {n} - {l}"), (f"{l} + i + {n}", f"-{l} - {n}", f"{m} - {l} - {n}")]
+%>
+        // blocks of a row: the sums over copies of whole rows, each of which is walked in order
+        for (${I} c = 0; c < n${w}; c += 64) {
+            const ${I} behind = min(n${w}, c + 64);
+            ${A} total[64];
+            for (int k = 0; k < 64; ++k) total[k] = 0;
+            ${each_copy(range(w))}
+            const long row = xo + ${f"b{w - 1} * m{w}" if w else "0"};
+% for place, low, high in shown:
+            {
+                const ${I} stop = min(behind, ${high});
+                for (${I} i = max(c, ${low}); i < stop; ++i) total[i - c] += ${load("x", f"row + {place}")};
+            }
+% endfor
+% if padded[w] and mode == "replicate":
+            if (c == 0)
+                for (${I} o = 0; o < min(l${w}, m${w}); ++o) total[0] += ${load("x", "row + o")};
+            if (behind == n${w})
+                for (${I} o = max(l${w} + n${w}, (${I})0); o < m${w}; ++o) total[n${w} - 1 - c] += ${load("x", "row + o")};
+% endif
+            ${"}" * w}
+            for (${I} i = c; i < behind; ++i) {
+                ${store("total[i - c]", "start + i")}
+            }
         }
 % else:
             ${source(w)}
