@@ -199,11 +199,28 @@ def addr(input: Any, vec1: Any, vec2: Any, *, beta: Any = 1, alpha: Any = 1, out
         scaled = p.logical_and(product, bool(alpha))
         result = p.logical_or(scaled, p.logical_and(input, bool(beta)))
     else:
-        result = product if alpha == 1 else p.mul(product, alpha)
-        if beta != 0:
-            result = p.add(input if beta == 1 else p.mul(input, beta), result)  # which lies as the input does
-        else:  # the input's values do not count, but its dtype does
-            result = to(result, t)
+        shape, kinds = input.lay.shape, (input.dtype, vec1.dtype, vec2.dtype)
+
+        def run(input: Any, *_: Any) -> Any:
+            scaled = product if alpha == 1 else p.mul(product, alpha)
+            if beta == 0:  # the input's values do not count, but its dtype does
+                return to(scaled, t)
+            return p.add(input if beta == 1 else p.mul(input, beta), scaled)  # which lies as the input does
+
+        def back(m: Any, g: Any, _: Any, vec1: Any, vec2: Any) -> Any:
+            scaled = g if alpha == 1 else m.mul(g, _conj(alpha))
+            found = (
+                m.sum_to_size(m.mul(g, _conj(beta)), shape),
+                None if vec2 is None else m.mv(scaled, to(m.conj_physical(vec2), g.dtype)),
+                None if vec1 is None else m.mv(m.transpose(scaled, 0, 1), to(m.conj_physical(vec1), g.dtype)),
+            )
+            return [
+                x if x is None or x.dtype is kind else m.gradient_cast(x, kind)
+                for x, kind in zip(found, kinds, strict=True)
+            ]
+
+        keeps = [i for i, x in ((2, vec1), (1, vec2)) if needs_grad(x)]
+        result = as_one("AddrBackward0", run, back, input, vec1, vec2, keeps=keeps)
     return result if out is None else p.into_out("addr", out, result)  # which is cast, unlike a product of matrices
 
 

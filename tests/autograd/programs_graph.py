@@ -153,6 +153,7 @@ def operators_of_several_parts_are_one_node(t):
         "cross": t.linalg.cross(m[:, :3], t.ones(1, 3)), "crossed": t.linalg.cross(v[None, :3], m[:, 1:]),
         "addmv": t.addmv(v[:1], m, v, beta=2, alpha=3), "one vector": t.addmv(t.ones(4), t.ones(4, 4), v),
         "addbmm": t.addbmm(v, m.view(2, 4, 2), m.view(2, 2, 4), beta=2, alpha=3),
+        "addr": t.addr(v, v, m[0], beta=2, alpha=3),
         "complex": t.complex(m, v).abs(), "polar": t.polar(v, m / 99).real, "polar's": t.polar(m / 99, v).imag,
         "shuffled": functional.pixel_shuffle(image, 2), "unshuffled": functional.pixel_unshuffle(image, 2),
         "dealt": functional.channel_shuffle(x.view(1, 8, 2), 2), "mean": functional.adaptive_avg_pool2d(image, 1),
