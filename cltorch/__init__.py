@@ -31,6 +31,8 @@ from cltorch import (
     utils,
     version,
 )
+from cltorch import aten_facts as _aten_facts  # what torch.ops finds
+from cltorch import aten_gradients as _aten_gradients
 from cltorch import cl as cuda
 from cltorch import cl as opencl
 from cltorch.accelerator import get_device_module
@@ -53,7 +55,6 @@ from cltorch.amp.settings import (
     set_autocast_enabled,
     set_autocast_gpu_dtype,
 )
-from cltorch.aten_gradients import OPERATORS as _aten  # which torch.ops finds
 from cltorch.autograd import (
     enable_grad,
     inference_mode,

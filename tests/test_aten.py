@@ -184,3 +184,33 @@ def test_whether_memory_is_filled_and_conditions_hold(x):
         aten._assert_async(x.new_zeros(()))
     with pytest.raises(RuntimeError, match="words"):
         aten._assert_async.msg(x.new_zeros(1), "words")
+
+
+def test_what_tensors_are(x):
+    leaf = x.clone().requires_grad_()
+    assert aten.is_leaf(leaf) and not aten.is_leaf(leaf + 1) and aten.output_nr(leaf.unbind(1)[1]) == 1
+    before = aten._version(x)
+    assert aten._version(x.add_(1)) == before + 1 and not aten.data(leaf).requires_grad and aten.lift(x) is x
+    m = x[0, 0]
+    for name in ("mH", "mT", "matrix_H", "numpy_T"):
+        same(getattr(aten, name)(m), m.cpu().numpy().T)
+    same(aten._reshape_alias(x, [8, 6], [6, 1]), x.cpu().numpy().reshape(8, 6))
+    assert not aten.can_cast(cltorch.float32, cltorch.int32)
+    assert aten.promote_types(cltorch.int32, cltorch.float32) is cltorch.float32
+    assert aten._assert_tensor_metadata(m, [4, 6], [6, 1], cltorch.float32) is None is aten._assert_scalar(1, "no")
+    for call, words in (
+        (lambda: aten._assert_scalar(0, "no luck"), "no luck"),
+        (lambda: aten._assert_tensor_metadata(m, [4, 4]), "sizes mismatch! Expected: .4, 4., Got: .4, 6."),
+        (lambda: aten._assert_tensor_metadata(m, dtype=cltorch.int64), "dtype mismatch"),
+    ):
+        with pytest.raises(RuntimeError, match=words):
+            call()
+
+
+def test_rows_that_differ(device):
+    rows = cltorch.tensor([[1, 2], [1, 2], [0, 1]], device=device)
+    assert [v.tolist() for v in aten.unique_dim(rows, 0)] == [[[0, 1], [1, 2]], [1, 1, 0], [1, 2]]
+    assert [v.tolist() for v in aten.unique_dim_consecutive(rows, 0)] == [[[1, 2], [0, 1]], [0, 0, 1], [2, 1]]
+    assert aten.pad_sequence([rows[0], rows[0, :1]], True, 9.0).tolist() == [[1, 2], [1, 9]]
+    a, b = cltorch.ones(2, 3, 4, device=device), cltorch.ones(2, 4, 5, device=device)
+    assert (aten._grouped_mm(a, b) == 4).all() and aten._grouped_mm(a, b).shape == (2, 3, 5)
