@@ -414,13 +414,15 @@ def test_random_numbers_by_slice(device):
     for f in (lambda a: torch.rand(4, device=device) + a[0], lambda a: F.dropout(a), lambda a: a.clone().normal_(),
               lambda a: F.scaled_dot_product_attention(*(a[:, None],) * 3, dropout_p=0.5),
               lambda a: torch.randint(99, (4,), device=device),
-              lambda a: torch._standard_gamma(torch.ones(4, device=device))):  # fmt: skip
+              lambda a: torch._standard_gamma(torch.ones(4, device=device)),
+              lambda a: F.rrelu(-a, training=True), lambda a: F.rrelu_(-a, training=True)):  # fmt: skip
         with pytest.raises(RuntimeError, match="randomness error mode"):
             vmap(f)(x)
         same, different = vmap(f, randomness="same")(x), vmap(f, randomness="different")(x)
         assert torch.equal(same[0], same[1]) and torch.equal(same[0], same[2])
         assert not torch.equal(different[0], different[1])
     assert torch.equal(vmap(lambda a: F.dropout(F.alpha_dropout(a, training=False), 0.0))(x), x)
+    assert torch.equal(vmap(F.rrelu)(-x), F.rrelu(-x))
 
 
 def test_gradients_of_samples_of_a_network(device):

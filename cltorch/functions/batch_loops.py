@@ -25,15 +25,16 @@ RANDOM = frozenset(
     """
     alpha_dropout alpha_dropout_ bernoulli bernoulli_ binomial cauchy_ dropout dropout_ exponential_
     feature_alpha_dropout feature_alpha_dropout_ feature_dropout feature_dropout_ geometric_ log_normal_ multinomial
-    native_dropout normal normal_ poisson rand rand_like randint randint_like randn randn_like random_ randperm
-    sample_dirichlet standard_gamma uniform_
+    native_dropout normal normal_ poisson rand rand_like randint randint_like randn randn_like random_ randperm rrelu
+    rrelu_ sample_dirichlet standard_gamma uniform_
     """.split()
 )
 # random functions of one tensor and numbers that treat every element alike: all slices can be drawn for at once
 ELEMENTWISE = frozenset(
     """
     alpha_dropout alpha_dropout_ bernoulli bernoulli_ cauchy_ dropout dropout_ exponential_ geometric_ log_normal_
-    native_dropout normal_ poisson rand_like randint_like randn_like random_ sample_dirichlet standard_gamma uniform_
+    native_dropout normal_ poisson rand_like randint_like randn_like random_ rrelu rrelu_ sample_dirichlet
+    standard_gamma uniform_
     """.split()
 )
 # what is computed outside of the graph by a function of its own, and has a result whose shape does not depend on values
@@ -132,7 +133,9 @@ def looping(fn: Callable[..., Any], name: str, draws: bool = False) -> Callable[
 
 
 def _idle(fn: Callable[..., Any], args: Any, kw: Any) -> bool:
-    """Return whether a call is of a kind of dropout that drops nothing."""
+    """Return whether a call is of a kind of dropout that drops nothing, or of a rrelu that draws no slopes."""
+    if fn.__name__ in ("rrelu", "rrelu_"):
+        return not (named_arguments(fn, args, kw) or {"training": True})["training"]
     if "dropout" not in fn.__name__:
         return False
     given = named_arguments(fn, args, kw)

@@ -85,7 +85,18 @@ def into_out(name: str, out: Any, result: Any, apart: Sequence[Any] = ()) -> Any
     return out.write_out(result)
 
 
+# operators that PyTorch calls otherwise
+_TOLD = {
+    "floor_quotient": "div",
+    "linalg_eigh": "_linalg_eigh",
+    "linalg_svd": "_linalg_svd",
+    "max_dim": "max",
+    "min_dim": "min",
+}
+
+
 def _check_out(name: str, out: Any, result: Any) -> None:
+    name = _TOLD.get(name, name)
     if out._batch or result._batch:
         raise RuntimeError(
             f"Batching rule not implemented for aten::{name}.out; the fallback path doesn't work on out= or view ops."

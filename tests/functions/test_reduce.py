@@ -394,6 +394,8 @@ def test_out_is_resized_and_filled(device):
         np.testing.assert_allclose(out.cpu().numpy(), f(x, dim=1).cpu().numpy())
     with pytest.raises(RuntimeError, match="don't support automatic differentiation"):
         cltorch.sum(x.clone().requires_grad_(), 0, out=out)
+    with pytest.raises(RuntimeError, match=r"^max\(\): functions with out=... arguments don't support"):
+        cltorch.max(x.clone().requires_grad_(), 1, out=(values, at))
 
 
 def test_no_freedom_warns(device):
