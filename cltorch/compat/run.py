@@ -12,6 +12,7 @@ from cltorch.compat.finder import install
 from cltorch.compat.report import Report
 from cltorch.device import set_default_device
 from cltorch.distributed.run import main as launch
+from cltorch.distributed.script import run_file
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
@@ -55,8 +56,7 @@ def main(arguments: list[str]) -> int:
             sys.path.insert(0, os.getcwd())
             runpy.run_module(args.program, run_name="__main__", alter_sys=True)
         else:
-            sys.path.insert(0, os.path.dirname(os.path.abspath(args.program)))
-            runpy.run_path(args.program, run_name="__main__")
+            run_file(args.program)
     finally:
         sys.argv, sys.path[:] = argv, path
         if report:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 
 from cltorch import cl
+from cltorch.distributed.script import run_file
 
 __all__ = ["get_args_parser", "main", "parse_args"]
 
@@ -77,5 +78,4 @@ def main(args: Sequence[str] | None = None) -> None:
     if given.module:
         runpy.run_module(given.training_script, run_name="__main__", alter_sys=True)
     else:
-        sys.path.insert(0, os.path.dirname(os.path.abspath(given.training_script)))
-        runpy.run_path(given.training_script, run_name="__main__")
+        run_file(given.training_script)

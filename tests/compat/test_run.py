@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -59,6 +61,37 @@ def test_a_script_runs_with_its_arguments(tmp_path):
     ran = python("-m", "cltorch", "run", str(script), "--epochs", "3")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split() == [reference.version(), "True", "['--epochs',", "'3']", "cpu"]
+
+
+SELF = """
+import atexit, os, pickle, sys, __main__
+class Kept: pass
+atexit.register(lambda: print(pickle.loads(pickle.dumps(Kept())).__class__ is Kept))
+os.chdir(os.sep)
+names = "__name__ __doc__ __package__ __spec__ __cached__".split()
+print(sys.argv, __file__, sys.path[0], [globals()[n] for n in names], type(__loader__).__name__, __main__.Kept is Kept)
+"""
+
+
+def test_a_script_finds_itself_as_python_runs_it(tmp_path):
+    (tmp_path / "itself.py").write_text(SELF)
+    env, found = {**os.environ, "PYTHONPATH": str(ROOT)}, []
+    for launcher in ([], ["-m", "cltorch", "run"], ["-m", "cltorch", "run", "-m", "torch.distributed.run"]):
+        command = [sys.executable, *launcher, "itself.py", "-x"]
+        ran = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        assert ran.returncode == 0, ran.stderr
+        found.append(ran.stdout)
+    assert found[0] == found[1] == found[2] and found[0].endswith("True\nTrue\n")
+
+
+def test_a_folder_and_an_archive_run(tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__main__.py").write_text("import torch, beside\nprint(beside.x, torch.ones(1).item())")
+    (tmp_path / "app" / "beside.py").write_text("x = 4")
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", tmp_path / "app")
+    for target in (str(tmp_path / "app"), archive):
+        ran = python("-m", "cltorch", "run", target)
+        assert ran.returncode == 0 and ran.stdout.split() == ["4", "1.0"], ran.stderr
 
 
 def test_the_device_option_is_the_default_device(tmp_path, cl_device):
