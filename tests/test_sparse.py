@@ -100,6 +100,7 @@ def test_products(x, device):
     same(other.t() @ x.t(), b.T @ DENSE.T)
     same(cltorch.sparse.mm(other.t(), x.T), b.T @ DENSE.T)
     same(sparse.addmm(cltorch.ones(4, 2, device=device), x, other, beta=2.0, alpha=3.0), 2 + 3 * DENSE @ b)
+    same(cltorch.addmm(cltorch.ones(4, 2, device=device), x, other), 1 + DENSE @ b)
     with pytest.raises(RuntimeError, match=r"shapes cannot be multiplied \(4x3 and 2x3\)"):
         cltorch.mm(x, other.t())
     with pytest.raises(RuntimeError, match="same dtype"):
@@ -113,11 +114,14 @@ def test_sums_and_multiples(x, device):
     same((x + x.t().t()).to_dense(), 2 * DENSE)
     same(cltorch.add(x, x, alpha=3).to_dense(), 4 * DENSE)
     same(dense + x, 2 * DENSE)
+    same((x - x * 0.5).to_dense(), DENSE / 2)
+    same(dense - x, 0 * DENSE)
     same((2 * x).to_dense(), 2 * DENSE)
     same((x / 2 * dense).to_dense(), DENSE * DENSE / 2)
     same((-x).to_dense(), -DENSE)
     same(x.abs().to_dense(), np.abs(DENSE))
     same(x.square().to_dense(), DENSE**2)
+    same((x**3).to_dense(), DENSE**3)
     same(cltorch.relu(x).to_dense(), np.maximum(DENSE, 0))
     same(x.transpose(0, 1).to_dense(), DENSE.T)
     assert x.sum().item() == cltorch.sparse.sum(x).item() == DENSE.sum()
@@ -125,6 +129,13 @@ def test_sums_and_multiples(x, device):
         x + dense
     with pytest.raises(RuntimeError, match="Sparse division requires a scalar"):
         x / dense
+
+
+def test_joined(x):
+    for dim in (0, 1, -1):
+        same(cltorch.cat([x, x * 2], dim).to_dense(), np.concatenate([DENSE, 2 * DENSE], dim))
+    with pytest.raises(RuntimeError, match="must have the same shape"):
+        cltorch.cat([x, x.t()])
 
 
 def test_gradients_reach_values_and_dense_operands(device):

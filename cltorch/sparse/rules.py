@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import functions
@@ -96,6 +96,46 @@ def _add(a: Any, b: Any, *, alpha: Any = 1) -> Any:
     return made(functions.cat([i, j], 1), functions.cat([v, w * alpha]), tuple(a.lay.shape), False)
 
 
+def _sub(a: Any, b: Any, *, alpha: Any = 1) -> Any:
+    return _add(a, b, alpha=-alpha)
+
+
+def _pow(x: Any, exponent: Any) -> Any:
+    if isinstance(exponent, Tensor) or exponent <= 0:
+        raise NotImplementedError(
+            f"sparse tensors to the power of {exponent} are not built in cltorch: take x.to_dense()"
+        )
+    return _of_sums("pow")(x, exponent)
+
+
+def _addmm(mat: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    if isinstance(mat, SparseTensor):
+        raise NotImplementedError("addmm to a sparse tensor is not built in cltorch: take mat.to_dense()")
+    return mat * beta + product(mat1, mat2) * alpha
+
+
+def _cat(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Join tensors of as many sparse dimensions along one of these: places move by the sizes before them."""
+    first = tensors[0]
+    if not all(isinstance(x, SparseTensor) for x in tensors):
+        raise RuntimeError("Concatenating sparse tensors, but a dense tensor was found among them")
+    n, size = _parts(first)[0].shape[0], list(first.lay.shape)
+    d = dim % len(size)
+    if d >= n:
+        raise NotImplementedError("sparse tensors are not joined along dense dimensions in cltorch")
+    before, indices = 0, []
+    for x in tensors:
+        own, places = list(x.lay.shape), _parts(x)[0]
+        if places.shape[0] != n or own[:d] + own[d + 1 :] != size[:d] + size[d + 1 :]:
+            raise RuntimeError(
+                f"All tensors must have the same shape: {size} (except in the concatenating dimension), but got {own}"
+            )
+        indices.append(functions.stack([row + before if i == d else row for i, row in enumerate(places)]))
+        before += own[d]
+    size[d] = before
+    return made(functions.cat(indices, 1), functions.cat([_parts(x)[1] for x in tensors]), size, False)
+
+
 def _mul(a: Any, b: Any) -> Any:
     if not isinstance(a, SparseTensor):
         a, b = b, a
@@ -148,6 +188,10 @@ RULES |= {
     "__rmatmul__": lambda x, other: product(other, x),
     **dict.fromkeys(("add", "__add__"), _add),
     "__radd__": lambda x, other: _add(other, x),
+    **dict.fromkeys(("sub", "subtract", "__sub__"), _sub),
+    **dict.fromkeys(("pow", "__pow__"), _pow),
+    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
+    "addmm": _addmm,
     **dict.fromkeys(("mul", "multiply", "__mul__", "__rmul__"), _mul),
     **dict.fromkeys(("div", "divide", "true_divide", "__truediv__"), _div),
     **{name: _of_values(name) for name in (
