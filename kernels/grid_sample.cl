@@ -22,7 +22,7 @@ slopes = stage == "grid"
 sloped = slopes and mode != "cubic"  # whether padding changes the slopes of weights
 %>
 // what padding makes of places: nothing (0), the edge (1), or a reflection (2) that is cut off at the edge
-static void ct_padded(${A} *at,${f" {A} *slope," if sloped else ""} const int count, const int size, const int padding, const int align) {
+static inline void ct_padded(${A} *at,${f" {A} *slope," if sloped else ""} const int count, const int size, const int padding, const int align) {
     const ${A} low = align ? (${A})0 : (${A})-0.5f, span = align ? size - 1 : size, most = size - 1;
     if (padding == 2)
         for (int i = 0; i < count; ++i) {
@@ -43,11 +43,11 @@ static void ct_padded(${A} *at,${f" {A} *slope," if sloped else ""} const int co
         }
 }
 % if mode == "cubic":
-static ${A} ct_near(const ${A} t) { return (((${A})1.25f * t - (${A})2.25f) * t) * t + 1; }
-static ${A} ct_far(const ${A} t) { return (((${A})-0.75f * t + (${A})3.75f) * t - 6) * t + 3; }
+static inline ${A} ct_near(const ${A} t) { return (((${A})1.25f * t - (${A})2.25f) * t) * t + 1; }
+static inline ${A} ct_far(const ${A} t) { return (((${A})-0.75f * t + (${A})3.75f) * t - 6) * t + 3; }
 % if slopes:
-static ${A} ct_near_slope(const ${A} t) { return ((${A})3.75f * t - (${A})4.5f) * t; }
-static ${A} ct_far_slope(const ${A} t) { return ((${A})-2.25f * t + (${A})7.5f) * t - 6; }
+static inline ${A} ct_near_slope(const ${A} t) { return ((${A})3.75f * t - (${A})4.5f) * t; }
+static inline ${A} ct_far_slope(const ${A} t) { return ((${A})-2.25f * t + (${A})7.5f) * t - 6; }
 % endif
 % endif
 <%def name="neighbours()">
