@@ -124,6 +124,16 @@ def test_sums_and_multiples(x, device):
     same((x**3).to_dense(), DENSE**3)
     same(cltorch.relu(x).to_dense(), np.maximum(DENSE, 0))
     same(x.transpose(0, 1).to_dense(), DENSE.T)
+    for dim in (0, 1, -1):
+        sums = cltorch.sparse.sum(x, dim)
+        assert sums.is_sparse and sums.ndim == 1
+        same(sums.to_dense(), DENSE.sum(dim))
+    same(x.sum((0, 1)), DENSE.sum())
+    whole = x.to(cltorch.int32)
+    assert (whole.sum(1).dtype, cltorch.sparse.sum(whole, 1).dtype) == (cltorch.int64, cltorch.int32)
+    assert whole.sum(1).to_dense().tolist() == DENSE.sum(1).tolist()
+    rows = cltorch.sparse_coo_tensor([[2, 0, 2]], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], (3, 2), device=device)
+    same(rows.sum(0), [9, 12])
     assert x.sum().item() == cltorch.sparse.sum(x).item() == DENSE.sum()
     with pytest.raises(RuntimeError, match=r"add\(sparse, dense\) is not supported"):
         x + dense
@@ -167,7 +177,8 @@ def test_modules_carry_sparse_buffers(x, device):
     [
         lambda x: x.numpy(), lambda x: x[0], lambda x: cltorch.exp(x), lambda x: x.tolist(), lambda x: x.backward(),
         lambda x: cltorch.stack([x]), lambda x: cltorch.nn.functional.linear(cltorch.ones(1, 3), x), lambda x: x.grad,
-        lambda x: x.add_(1), lambda x: pickle.dumps(x), lambda x: x.requires_grad_(), lambda x: x.sum(0),
+        lambda x: x.add_(1), lambda x: pickle.dumps(x), lambda x: x.requires_grad_(),
+        lambda x: x.sum(dim=0, keepdim=True),
         lambda x: x * cltorch.ones(3, device=x.device), lambda x: x.view(-1), lambda x: bool(x), lambda x: list(x),
         lambda x: np.asarray(x), lambda x: x == x, lambda x: x.data, lambda x: x.item(),
     ],

@@ -58,7 +58,9 @@ def addmm(mat: Any, mat1: Any, mat2: Any, *, beta: Any = 1.0, alpha: Any = 1.0) 
 
 
 def sum(input: Any, dim: Any = None, dtype: Any = None) -> Any:
-    """Return the sum of all elements of a sparse tensor; NotImplementedError for sums along dimensions.
+    """Return the sum of all elements of a sparse tensor, or the sums along dimensions, which are sparse.
+
+    The sums along all of its sparse dimensions are dense. Raises NotImplementedError for dense dimensions.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.sparse.sum.html
 

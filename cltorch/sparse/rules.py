@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from cltorch import functions
+from cltorch import dtypes, functions
 from cltorch.formats import sparse_coo
+from cltorch.shapes import wrap_dim
 from cltorch.sparse.coordinates import RULES, SparseTensor, added, made, numbered
 from cltorch.tensor import Tensor
 
@@ -157,16 +158,37 @@ def _div(a: Any, b: Any) -> Any:
     return _with(a, _parts(a)[1] / b)
 
 
+def _sum(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    if dtype is None and not (x.dtype.is_floating_point or x.dtype.is_complex):
+        dtype = dtypes.int64  # where torch.sparse.sum keeps what it gets
+    return total(x, dim, keepdim, dtype=dtype)
+
+
 def _requires_grad(x: Any, requires_grad: bool = True) -> Any:
     if requires_grad:
         raise NotImplementedError("gradients of sparse leaves are not built in cltorch: let the values require them")
     return x
 
 
-def total(x: Any, dim: Any = None, *, dtype: Any = None) -> Any:
-    if dim is not None:
-        raise NotImplementedError("sums of sparse tensors along dimensions are not built in cltorch: take x.to_dense()")
-    return _parts(x)[1].sum(dtype=dtype)
+def total(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return the sum of all elements, or the sums along sparse dimensions: a sparse tensor, unless all of those go."""
+    indices, values = _parts(x)
+    if dim is None:
+        return values.sum(dtype=dtype)
+    size, n = list(x.lay.shape), indices.shape[0]
+    gone = {wrap_dim(d, len(size)) for d in ([dim] if isinstance(dim, int) else dim)}
+    if keepdim:
+        raise NotImplementedError("sums of sparse tensors that keep dimensions are not built: take x.to_dense()")
+    if max(gone) >= n:
+        raise NotImplementedError("sums along dense dimensions of sparse tensors are not built: take x.to_dense()")
+    if dtype is not None:
+        values = values.to(dtype)
+    kept = [d for d in range(n) if d not in gone]
+    if not kept:
+        return values.sum(0)
+    return made(
+        functions.stack([indices[d] for d in kept]), values, [size[d] for d in range(len(size)) if d not in gone], False
+    )
 
 
 RULES |= {
@@ -183,7 +205,7 @@ RULES |= {
     "requires_grad_": _requires_grad,
     "t": _transpose,
     "transpose": _transpose,
-    "sum": total,
+    "sum": _sum,
     **dict.fromkeys(("mm", "matmul", "__matmul__", "mv", "spmm", "dsmm"), product),
     "__rmatmul__": lambda x, other: product(other, x),
     **dict.fromkeys(("add", "__add__"), _add),
