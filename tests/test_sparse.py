@@ -35,6 +35,10 @@ def test_what_a_sparse_tensor_says_of_itself(x, device):
     once = x.coalesce()
     assert once.is_coalesced() and once.coalesce() is once and once._nnz() == 3
     assert once.indices().tolist() == [[0, 1, 2], [1, 2, 0]] and once.values().tolist() == [4, -4, 2]
+    ordered = cltorch.sparse_coo_tensor(once.indices(), once.values(), (4, 3))
+    assert (
+        not ordered.is_coalesced() and ordered._coalesced_(True) is ordered and ordered.values().tolist() == [4, -4, 2]
+    )
     assert not cltorch.ones(1).is_sparse and cltorch.ones(1).layout is cltorch.strided
 
 

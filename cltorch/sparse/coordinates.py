@@ -72,6 +72,11 @@ class SparseTensor(Tensor):
         """Return whether each place is there once, in order."""
         return self._coalesced
 
+    def _coalesced_(self, coalesced: bool) -> Any:
+        """Take a program's word for each place being there once, in order, or not."""
+        self._coalesced = coalesced
+        return self
+
     def coalesce(self) -> Any:
         """Return a tensor with each place once, in order, and the sum of its values."""
         if self._coalesced:
