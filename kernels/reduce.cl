@@ -94,6 +94,7 @@ ${functions(W)}
 <%
 name = "ct_run" if rows == 1 else "ct_runs"
 each = range(rows)
+halves = [W >> k for k in range(1, W.bit_length())]
 %>
 static inline void ${name}(const __global ${X} *x, const long *at, long stride, long n, ${A} *acc, const ${A} *aux_value${plist}) {
     long i = 0;
@@ -133,12 +134,16 @@ static inline void ${name}(const __global ${X} *x, const long *at, long stride, 
         }
 % for r in each:
         {
-            ${A} lanes[${W}];
-            vstore${W}(sum${r}, 0, lanes);
-            for (int step = ${W // 2}; step > 0; step /= 2)
-                for (int j = 0; j < step; ++j)
-                    lanes[j] = ct_combine(lanes[j], lanes[j + step]);
-            acc[${r}] = ct_combine(acc[${r}], lanes[0]);
+            // spelled out: a loop over lanes in memory takes longer than a short row
+% for j in range(W):
+            ${A} l${j} = sum${r}.s${f"{j:x}"};
+% endfor
+% for step in halves:
+% for j in range(step):
+            l${j} = ct_combine(l${j}, l${j + step});
+% endfor
+% endfor
+            acc[${r}] = ct_combine(acc[${r}], l0);
         }
 % endfor
     }
