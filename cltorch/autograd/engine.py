@@ -22,7 +22,9 @@ from cltorch.autograd.graph import AccumulateGrad, Node, Settings, replay
 from cltorch.autograd.hook_calls import hooked, run_posthooks, run_prehooks, run_tensor_hooks
 from cltorch.autograd.layers import active as layers
 from cltorch.autograd.links import tied
+from cltorch.autograd.part_sums import PartSums
 from cltorch.autograd.threads import carried, on_fresh_stack
+from cltorch.autograd.views import ViewNode
 from cltorch.device.device import _state as places
 
 
@@ -136,6 +138,7 @@ def _run(
         if g is not None:
             slots[nr] = g if slots[nr] is None else add(slots[nr], g)
 
+    sums = None if create_graph or Settings.anomaly else PartSums(pending)
     wanted: dict[Node, list[tuple[int, int]]] = {}
     found: list[Any] = []
     if targets is not None:
@@ -177,6 +180,11 @@ def _run(
                     for hook in tuple(hooks.post.values()):
                         hook((), tuple(grads))
             continue
+        part = (
+            sums is not None and hooks is None and not layers and isinstance(node, ViewNode) and node.into is not None
+        )
+        if part and sums.take(node, grads[0]):  # type: ignore[union-attr]
+            continue
         task.node = node
         try:
             if not node.takes_none and all(x is None for x in grads):
@@ -209,6 +217,8 @@ def _run(
                 g, results[i] = results[i], None
                 deliver(edge, g)
                 g = None
+                if part:
+                    sums.wait(edge)  # type: ignore[union-attr]
     return found if targets is not None else None
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import INFERENCE, MULTI, NO_GRAD, Node, Settings, edge_of, named, needs_grad
 from cltorch.autograd.layers import active, lift
+from cltorch.layout import Layout
 from cltorch.ops.array import Array
 
 
@@ -20,8 +21,26 @@ class ViewNode(Node):
         super().__init__((edge,))
         self._adjoint = adjoint
 
+    @property
+    def into(self) -> IntoZeros | None:
+        """Return where the gradient goes, if the view shows some of the elements."""
+        return self._adjoint if self._adjoint.__class__ is IntoZeros else None
+
     def apply(self, grads: list[Any]) -> Sequence[Any]:
         return (self._adjoint(Settings.functions, grads[0]),)
+
+
+class IntoZeros:
+    """The adjoint of a view of some elements: it puts the gradient of ``part`` into zeros of the layout ``base``."""
+
+    __slots__ = ("base", "part")
+
+    def __init__(self, base: Layout, part: Layout) -> None:
+        # layouts only: a tensor would live as long as the graph
+        self.base, self.part = base, part
+
+    def __call__(self, m: Any, g: Any) -> Any:
+        return m.scatter_into_layout(g, self.base, self.part)
 
 
 class ViewsNode(Node):

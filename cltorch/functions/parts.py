@@ -12,6 +12,7 @@ from typing import Any
 from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import needs_grad
 from cltorch.autograd.record import view as record_view
+from cltorch.autograd.views import IntoZeros
 from cltorch.functions.arguments import need_array, numpy_names, read_int
 from cltorch.functions.convert import contiguous_copy
 from cltorch.functions.pointwise import into_out
@@ -55,8 +56,7 @@ def _part(input: Any, layout: Layout, name: str, again: Callable[[Layout], Layou
     if mode.enabled and not base.contiguous and needs_grad(input) and not _injective(base):
         base = Layout.of(base.shape)
         part = again(base)
-    # the adjoint holds layouts only: a tensor in it would live as long as the graph
-    return record_view(input, layout, name, lambda m, g: m.scatter_into_layout(g, base, part))
+    return record_view(input, layout, name, IntoZeros(base, part))
 
 
 def slice_view(input: Any, layout: Layout, again: Callable[[Layout], Layout], name: str = "SliceBackward0") -> Any:
