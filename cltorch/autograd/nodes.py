@@ -259,7 +259,7 @@ class PointwiseNode(Node):
                 r = found[k]
                 k += 1
                 if r.lay.shape != shape:
-                    r = functions.sum_to_size(r, shape)
+                    r = functions.gradient_sum(r, shape)
                 out.append(r if r.dtype is t else functions.gradient_cast(r, t))
         return out
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch import dtypes
+from cltorch.autograd.grad_mode import mode
 from cltorch.autograd.graph import Settings
+from cltorch.autograd.layers import active
+from cltorch.autograd.record import apply
+from cltorch.functions.reduce import Sum
+from cltorch.layout import Layout
+from cltorch.ops.array import Array
+from cltorch.ops.reduce import SUM
 from cltorch.shapes import Size
 from cltorch.shapes import broadcast_shapes as _common_shape
 
-__all__ = ["broadcast_shapes", "sum_to_size"]
+__all__ = ["broadcast_shapes", "gradient_sum", "sum_to_size"]
 
 
 def broadcast_shapes(*shapes: Any) -> Size:
@@ -67,3 +74,17 @@ def sum_to_size(input: Any, *size: Any) -> Any:
     functions = Settings.functions
     out = functions.sum(input, dims, True) if dims else input
     return functions.reshape(out, target) if lead else out
+
+
+def gradient_sum(g: Any, shape: Size) -> Any:
+    """Return a gradient summed to the shape of an operand, which was broadcast to the gradient's.
+
+    Where nothing is recorded, as in most backward passes, there is nothing to read or check before the operator runs.
+    """
+    if mode.enabled or active:
+        return sum_to_size(g, shape)
+    have = g.lay.shape
+    lead = len(have) - len(shape)
+    dims = (*range(lead), *[lead + i for i, n in enumerate(shape) if n == 1 and have[lead + i] != 1])
+    out = apply(Sum, g, SUM, dims, False, g.dtype, ())
+    return out if out.lay.shape == shape else Array.new(out._storage, Layout.of(shape), out.dtype)

@@ -24,7 +24,7 @@ _NOT_TORCH = (
     divide_floor divide_trunc dropout_at expand expand_as expit exponential_ fill_diagonal_ float_power_
     fractional_max_pool functional_adaptive_max_pool1d functional_batch_norm functional_group_norm
     functional_instance_norm functional_layer_norm gather_from_layout gelu geometric_ getitem gradient_cast
-    gradient_copy grid_sampler_gradients
+    gradient_copy gradient_sum grid_sampler_gradients
     greater_ greater_equal_ im2col im2col_blocks index_add_ index_back index_copy_ index_fill_
     index_reduce_ inner_rows is_pinned is_shared less_ less_equal_ like linear log_normal_ map2_ map_ masked_fill_
     masked_scatter_ response_norm

@@ -75,6 +75,31 @@ class Plan:
         return Array.new(storage, self.lay, self.dtype)
 
 
+class GradientPlan:
+    """The kernel of a derivative, of one gradient or several, with all that geometry and dtypes decide about it."""
+
+    __slots__ = ("kernel", "global_size", "local_size", "pre", "lay", "results", "context")
+
+    def __init__(self, context: Any, launch: tuple[Any, Any, Any, Any], layout: Layout, types: Sequence[dtype]) -> None:
+        """Take what ``specialise`` returns of a formula with results of this layout and these dtypes."""
+        self.context, self.lay = context, layout
+        self.kernel, self.global_size, self.local_size, self.pre = launch
+        self.results = [(layout.numel * t.itemsize, t) for t in types]
+
+    def run(self, arrays: Sequence[Any], numbers: Sequence[float]) -> list[Any]:
+        """Return the gradients, which a launch fills in."""
+        alloc, new, lay = self.context.alloc, Array.new, self.lay
+        outs = [new(alloc(nbytes), lay, t) for nbytes, t in self.results]
+        self.kernel.launch(
+            self.global_size, self.local_size,
+            (
+                *self.pre, *[x._storage.buf for x in outs], *[x._storage.buf for x in arrays],
+                *[0 for _ in outs], *[x.lay.offset for x in arrays], *numbers,
+            ),
+        )  # fmt: skip
+        return outs
+
+
 def output_layout(shape: Sequence[int], layouts: Sequence[Layout]) -> Layout:
     """Return the layout of a new result: packed, with its dimensions in the order that PyTorch takes from operands.
 

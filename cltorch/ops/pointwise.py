@@ -25,7 +25,7 @@ from cltorch.ops.evaluate import (
 from cltorch.ops.formula import Symbol, Tracer, used_operands
 from cltorch.ops.host_plan import READY as HOST_READY
 from cltorch.ops.overlap import check_meeting, check_overlap
-from cltorch.ops.plan import Plan, specialise
+from cltorch.ops.plan import GradientPlan, Plan, specialise
 from cltorch.ops.promotion import result_type
 from cltorch.ops.row_types import (  # noqa: F401  # the words of a row
     ARITH,
@@ -285,16 +285,36 @@ class Pointwise(RowTypes):
             if True not in rest:
                 return [g] * sum(needs)
         formula, _ = self._vjp(rest, complex)
-        operands = [g, *(0 if v is None else v for v in values)]
-        compute = result_type([g, *(x for x in values if isinstance(x, Array))]) if complex else compute_dtype(g.dtype)
-        outs = [t for t, need in zip(in_dtypes, rest, strict=True) if need and t is not None]
-        _, operands = devices_agree(self.name, operands)
-        shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Array)))
-        found = run(formula, compute, operands, params, outs, shape)
+        outs = tuple([t for t, need in zip(in_dtypes, rest, strict=True) if need and t is not None])
+        found = self._computed(formula, complex, g, values, params, outs)
         if rest is needs:
             return found
         computed = iter(found)
         return [g if t else next(computed) for need, t in zip(needs, through, strict=True) if need]
+
+    def _computed(
+        self, formula: Formula, complex: bool, g: Any, values: Sequence[Any], params: Sequence[Any],
+        types: tuple[dtype, ...],
+    ) -> list[Any]:  # fmt: skip
+        """Return what a derivative's kernel computes, by the plan for such operands where there is one."""
+        dev = g._storage.device
+        key = arrays = numbers = None
+        if dev is not CPU and not complex:
+            key, arrays, numbers = _gradient_key(formula, types, g, values)
+            plan = None if key is None else dev.context.ready.get(key)
+            if plan is not None:
+                found: list[Any] = plan.run(arrays, [*numbers, *map(float, params)] if params else numbers)
+                return found
+        operands = [g, *(0 if v is None else v for v in values)]
+        compute = result_type([g, *(x for x in values if isinstance(x, Array))]) if complex else compute_dtype(g.dtype)
+        _, operands = devices_agree(self.name, operands)
+        shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Array)))
+        found = run(formula, compute, operands, params, types, shape)
+        layout = found[0].lay
+        if key is not None and layout.numel and compute.is_floating_point:
+            launch = planned(formula, compute, operands, found, True)
+            dev.context.ready[key] = GradientPlan(dev.context, launch, layout, types)
+        return found
 
     def tangent(
         self, has: Sequence[bool], tangents: Sequence[Any], values: Sequence[Any], params: Sequence[Any], t: dtype
@@ -350,6 +370,32 @@ class Pointwise(RowTypes):
                 need and isinstance(r, Symbol) and r.text == "x0" for need, r in zip(needs, grads, strict=True)
             )
         return found
+
+
+def _gradient_key(formula: Formula, types: tuple[dtype, ...], g: Any, values: Sequence[Any]) -> tuple[Any, Any, Any]:
+    """Return the key of a derivative's plan, the Arrays and the numbers that go to its kernel.
+
+    There is no key where an operand is elsewhere, or no number that a kernel takes as it comes.
+    """
+    dev = g._storage.device
+    key: list[Any] = [formula, types, g.lay.key, g.dtype]
+    arrays: list[Any] = [g]
+    numbers: list[float] = []
+    for v in values:
+        if v is None:  # not read
+            key.append(None)
+            numbers.append(0)
+        elif isinstance(v, Array):
+            if v._storage.device is not dev:
+                return None, None, None
+            key += (v.lay.key, v.dtype)
+            arrays.append(v)
+        elif v.__class__ is float or v.__class__ is int:
+            key.append(None)
+            numbers.append(v)
+        else:
+            return None, None, None
+    return tuple(key), arrays, numbers
 
 
 def _fits(operands: Sequence[Any], compute: dtype) -> bool:

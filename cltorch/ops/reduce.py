@@ -189,16 +189,18 @@ def reduce(
     acc = row.accumulator(x.dtype, out_dtype)
     if dev.type == "cpu":
         return _host(row, x, dims, out_dtype, acc, params, aux)
-    check_dtype(acc, dev)
-    out = empty(kept_shape(x.lay.shape, dims, False), out_dtype, dev)
-    if out.lay.numel == 0:
-        return out
     context = dev.context
     key = (row, x.lay.key, x.dtype, dims, out_dtype, variant)
     plan = context.ready.get(key)
     if plan is None:
-        plan = context.ready[key] = _plan(context, row, x.lay, x.dtype, dims, out_dtype, acc, variant)
-    (kernel, size, group, pre), second, partial = plan
+        check_dtype(acc, dev)
+        layout = Layout.of(kept_shape(x.lay.shape, dims, False))
+        if layout.numel == 0:
+            return empty(layout.shape, out_dtype, dev)
+        plan = layout, *_plan(context, row, x.lay, x.dtype, dims, out_dtype, acc, variant)
+        context.ready[key] = plan
+    layout, (kernel, size, group, pre), second, partial = plan
+    out = Array.new(context.alloc(layout.numel * out_dtype.itemsize), layout, out_dtype)
     number = float if acc.is_floating_point else int
     numbers = [number(p) for p in params]
     aux_args = (aux._storage.buf,) if row.aux else ()

@@ -94,6 +94,52 @@ def test_strides_and_broadcasting_are_part_of_what_is_remembered(device):
         assert (x[:, 1::2] + x[:, ::2]).tolist() == (a[:, 1::2] + a[:, ::2]).tolist()
 
 
+def test_derivatives_take_the_values_of_the_call(device):
+    """Numbers, parameters, offsets and which gradients are wanted differ between calls of the same geometry."""
+    a = np.arange(1, 25, dtype=np.float32).reshape(4, 6)
+    b = np.array([1.0, 2.0, -3.0], np.float32)
+    for number, first in ((2.0, 0), (3, 1), (-1.5, 3)):
+        x = torch.tensor(a, device=device, requires_grad=True)
+        y = torch.tensor(b, device=device, requires_grad=True)
+        part = x[:, first : first + 3]  # other offsets, the same strides
+        here = a[:, first : first + 3]
+        g = torch.full((4, 3), number, device=device)
+        gx, gy = torch.autograd.grad(part * y, (x, y), g)
+        wanted = np.zeros_like(a)
+        wanted[:, first : first + 3] = number * b
+        assert gx.tolist() == wanted.tolist() and gy.tolist() == (number * here).sum(0).tolist()
+        assert torch.autograd.grad(part * y, y, g)[0].tolist() == (number * here).sum(0).tolist()
+        assert torch.autograd.grad(y * number, y, torch.ones_like(y))[0].tolist() == [number] * 3
+        (gy,) = torch.autograd.grad(torch.sub(part, y, alpha=number), y, torch.ones_like(part))
+        assert gy.tolist() == [-4.0 * number] * 3
+        (gy,) = torch.autograd.grad(y[:, None] * torch.tensor(float(number)), y, torch.ones(3, 1, device=device))
+        assert gy.tolist() == [number] * 3  # the 0-d tensor is on the host
+        mask = torch.tensor(here > 10, device=device)
+        gx, gy = torch.autograd.grad(torch.where(mask, y, part.half()), (x, y), g)
+        assert gy.tolist() == (number * (here > 10)).sum(0).tolist()
+        wanted[:, first : first + 3] = number * (here <= 10)
+        assert gx.tolist() == wanted.tolist()
+
+
+def test_gradients_of_broadcast_operands_have_the_operands_shapes(device):
+    a = np.arange(24, dtype=np.float32).reshape(2, 4, 3)
+    dense = torch.tensor(a, device=device)
+    for shape in ((3,), (1, 3), (4, 1), (1, 1), (1,), (), (2, 1, 3), (1, 4, 1), (1, 1, 1, 3)):
+        x = torch.ones(shape, device=device, requires_grad=True)
+        padded = (1,) * (3 - len(shape)) + shape
+        dims = tuple(d for d in range(3) if padded[-3:][d] == 1)
+        wanted = (2 * a * a).sum(dims).reshape(shape).tolist()
+        for w in (dense, dense.transpose(1, 2).contiguous().transpose(1, 2)):
+            (g,) = torch.autograd.grad(x * w, x, (w * 2).expand(padded[:-3] + w.shape))
+            assert g.tolist() == wanted and g.shape == shape and g.is_contiguous()
+            (g,) = torch.autograd.grad(x.square() * w, x, (w * 2).expand(padded[:-3] + w.shape), create_graph=True)
+            assert g.tolist() == (2 * np.array(wanted)).tolist() and g.requires_grad
+    empty = torch.ones(0, 3, device=device)
+    x = torch.ones(3, device=device, requires_grad=True)
+    for _ in range(2):
+        assert torch.autograd.grad(x * empty, x, empty)[0].tolist() == [0.0] * 3
+
+
 def test_what_does_not_fit_is_refused_each_time(device):
     x = torch.ones(3, dtype=torch.uint8, device=device)
     for _ in range(2):
@@ -137,3 +183,18 @@ def test_small_operations_enter_few_functions(device):
     assert _calls(lambda: x.add_(y)) <= 35
     assert _calls(lambda: torch.where(mask, x, y)) <= 38
     assert _calls(lambda: i.float()) <= 38
+
+
+def test_derivatives_of_small_operations_enter_few_functions(device):
+    """As above, with the some hundred that a backward pass of one node enters besides."""
+    if device != "cpu" and debug.wanted():
+        pytest.skip("launches are watched, which takes its time")
+    x, row = torch.ones(8, 64, device=device, requires_grad=True), torch.ones(64, device=device, requires_grad=True)
+    ones = torch.ones(8, 64, device=device)
+
+    def calls(operand):
+        y = operand * ones
+        return _calls(lambda: y.backward(ones, retain_graph=True, inputs=[operand]))
+
+    assert calls(x) <= (146 if device == "cpu" else 116)
+    assert calls(row) <= (170 if device == "cpu" else 136)
