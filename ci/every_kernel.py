@@ -190,6 +190,9 @@ def indexed(d):
     found = [x[at], x[x > 0], x.index_select(1, at), x.gather(1, at.expand(6, 4)), y, x.flip(1), (x > 0).nonzero()]
     found += [torch.zeros(6, 8, device=d).scatter_add(1, at.expand(6, 4), x), x.clone().index_put_((at[:3],), x[0])]
     found.append(F.one_hot(at, 7))
+    begins = torch.tensor([0, 1, 1], device=d)
+    for mode in ("sum", "mean", "max"):
+        found += slopes(d, lambda w, mode=mode: F.embedding_bag(at, w, begins, mode=mode), numbers(6, 20))
     return found + slopes(d, lambda w: F.embedding(at.to(d), w), numbers(6, 3))
 
 

@@ -20,7 +20,7 @@ from tests.autograd.test_forward import CALLS, INDEX, SYMMETRIC, double, spd, su
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop")
 
 # operators that run slice after slice; those of changes in place are made of the others
-LOOPS = {"Draw", "SampleDirichlet", "StandardGamma"}
+LOOPS = {"Draw", "EmbeddingBag", "SampleDirichlet", "StandardGamma"}
 
 
 def outputs(f, *xs):

@@ -119,7 +119,7 @@ SYMMETRIC = {
 # not reached by public calls that have a derivative, or only inside of derivatives
 ELSEWHERE = {
     "CtcLoss", "CtcLossBackward", "SampleDirichlet", "StandardGamma", "BackwardHookFunction", "Draw", "Dropout",
-    "LDL", "LDLSolve", "Geqrf", "Recurrent",
+    "LDL", "LDLSolve", "Geqrf", "Recurrent", "EmbeddingBag",
 }  # fmt: skip
 
 

@@ -43,18 +43,20 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_gradients_are_pytorchs(peer, case):
-    options = dict(case)
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("case", [*CASES, {"mode": "mean"}], ids=str)
+def test_gradients_are_pytorchs(peer, case, last, device):
+    options = {**case, "include_last_offset": last}
     weighted = options.pop("weights", False)
     results = []
-    for library in (cltorch, peer):
-        w = library.tensor(table()).requires_grad_()
-        s = library.tensor(np.linspace(0.5, 2, len(LINE)).astype(np.float32)).requires_grad_() if weighted else None
-        line, offsets = library.tensor(LINE), library.tensor(OFFSETS)
+    for library, where in ((cltorch, device), (peer, "cpu")):
+        w = library.tensor(table()).to(where).requires_grad_()
+        s = library.tensor(np.linspace(0.5, 2, len(LINE)).astype(np.float32)) if weighted else None
+        s = s.to(where).requires_grad_() if weighted else None
+        line, offsets = library.tensor(LINE).to(where), library.tensor([*OFFSETS, *[len(LINE)] * last]).to(where)
         out = library.nn.functional.embedding_bag(line, w, offsets, per_sample_weights=s, **options)
-        (out * library.arange(12.0).reshape(4, 3)).sum().backward()
-        results.append([v.detach().numpy() for v in (out, w, w.grad, *([s.grad] if weighted else []))])
+        (out * library.arange(12.0).reshape(4, 3).to(where)).sum().backward()
+        results.append([v.detach().cpu().numpy() for v in (out, w, w.grad, *([s.grad] if weighted else []))])
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
@@ -94,6 +96,12 @@ def test_the_first_of_equals_gets_the_gradient(device):
     line, offsets = cltorch.tensor([3, 1, 2], device=device), cltorch.tensor([0], device=device)
     F.embedding_bag(line, w, offsets, mode="max").sum().backward()
     assert w.grad.tolist() == [[0, 0], [0, 0], [0, 0], [1, 1]]
+
+
+def test_what_is_no_number_is_the_largest_where_it_comes_first(lib):
+    w = lib.tensor([[1.0, np.nan], [np.nan, 2.0], [3.0, 1.0], [-np.inf, -np.inf]])
+    found = lib.nn.functional.embedding_bag(lib.tensor([0, 1, 2, 1, 0, 3]), w, lib.tensor([0, 3, 5]), mode="max")
+    np.testing.assert_array_equal(found.numpy(), [[3, np.nan], [np.nan, 2], [-np.inf, -np.inf]])
 
 
 def test_layers(lib):

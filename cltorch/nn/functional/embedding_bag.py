@@ -1,7 +1,7 @@
 """Sums, means and largest values of bags of rows of a table.
 
-Composed of a lookup and of sums by bag, which sort where bags have lengths of their own, so that nothing is read from a
-device and gradients have the same bits in every run.
+Bags that offsets begin are one operator. Those of one length, and what batches and forward-mode derivatives see, are
+composed of a lookup and of sums by bag. Nothing is read from a device, and results have the same bits in every run.
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding_bag.html
 """
 
@@ -13,11 +13,14 @@ from typing import Any
 
 from cltorch import dtypes
 from cltorch import functions as f
+from cltorch.autograd.layers import lift
+from cltorch.autograd.record import apply
 from cltorch.device import faults
 from cltorch.functions.arguments import need_array
 from cltorch.functions.batch_loops import looping
 from cltorch.functions.gather import gather
 from cltorch.nn.functional.embedding import shorten
+from cltorch.ops.embedding_bag import EmbeddingBag
 from cltorch.ops.fallback import callers_level
 
 __all__ = ["embedding_bag"]
@@ -28,13 +31,19 @@ def bags_of(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, A
 
     Bags of one length have no list of bags.
     """
+    line, bags = _checked(input, offsets, include_last_offset)
+    return line, _bag_of_each(line, offsets), bags
+
+
+def _checked(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, int]:
+    """Return (indices in one line, the number of bags), after what can be checked without waiting for a device."""
     if input.dim() == 2:
         if offsets is not None:
             raise ValueError(
                 "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
                 f"sequences. However, found offsets of type {type(offsets)}"
             )
-        return f.reshape(input, (-1,)), None, int(input.shape[0])
+        return f.reshape(input, (-1,)), int(input.shape[0])
     if input.dim() != 1:
         raise ValueError(f"input has to be 1D or 2D Tensor, but got Tensor of dimension {input.dim()}")
     if offsets is None:
@@ -58,14 +67,23 @@ def bags_of(input: Any, offsets: Any, include_last_offset: bool) -> tuple[Any, A
             raise RuntimeError(
                 f"offsets[-1] can not be greater than input's length {length} but got offsets[-1] of {last}"
             )
-    elif offsets.numel():
+    return input, offsets.numel() - (1 if include_last_offset else 0)
+
+
+def _bag_of_each(line: Any, offsets: Any) -> Any:
+    """Return the bag of each index of a line, or None for bags of one length."""
+    if offsets is None:
+        return None
+    length = line.numel()
+    if offsets.device.type != "cpu" and offsets.numel():
         # a device notes what is wrong as an index of a table that has only zeros, and no memory of this size
         with faults.told_as("embedding_bag"):
             for part, size in ((offsets[:1], 1), (offsets[-1:], length + 1)):
                 gather(f.expand(f.zeros(1, device=offsets.device), (size,)), 0, f.to(part, dtypes.int64))
-    places = f.arange(length, dtype=offsets.dtype, device=input.device)
-    bag = f.clamp(f.sub(f.searchsorted(offsets, places, right=True), 1), min=0)  # all behind the last, if there is none
-    return input, bag, offsets.numel() - (1 if include_last_offset else 0)
+    places = f.arange(length, dtype=offsets.dtype, device=line.device)
+    return f.clamp(
+        f.sub(f.searchsorted(offsets, places, right=True), 1), min=0
+    )  # all behind the last, if there is none
 
 
 @functools.partial(looping, name="embedding_bag")
@@ -118,7 +136,7 @@ def embedding_bag(
             f"embedding_bag: If per_sample_weights ({per_sample_weights.shape}) is not None, then it must have the "
             f"same shape as the input ({input.shape})"
         )
-    line, bag, bags = bags_of(input, offsets, include_last_offset)
+    line, bags = _checked(input, offsets, include_last_offset)
     if mode not in ("sum", "mean", "max"):
         raise ValueError("mode has to be one of sum, mean or max")
     if mode == "max" and scale_grad_by_freq:
@@ -159,6 +177,12 @@ def embedding_bag(
     if max_norm is not None:
         shorten(line, weight, max_norm, norm_type)
     padding = -1 if padding_idx is None else padding_idx
+    some = offsets is not None and bags > 0 and line.lay.numel and weight.lay.ndim == 2 and weight.lay.numel
+    if some and lift((weight, line, offsets, per_sample_weights)) is None:
+        return apply(
+            EmbeddingBag, weight, line, offsets, per_sample_weights, mode, padding, bool(scale_grad_by_freq), bags
+        )
+    bag = _bag_of_each(line, offsets)
     with faults.told_as("embedding_bag"):
         values = f.embedding(weight, line, padding, scale_grad_by_freq, sparse)
     kept = None if padding_idx is None else f.unsqueeze(f.ne(line, padding), 1)
