@@ -2,13 +2,20 @@
 ## the fields of a table. ``tag`` and ``stored`` are the dtype's tag and storage type; the halves are float once read.
 <%!
 from cltorch.dtypes import STORAGE_TAGS as HALVES
+NARROW = ("char", "uchar", "short", "ushort")
+def vload(w, stored, p):
+    """Return a vector of the elements from the pointer p on."""
+    return f"CT_VLOAD{w}({stored}, {p})" if stored in NARROW else f"vload{w}(0, {p})"
+def vstore(w, stored, value, p):
+    """Return the expression that writes a vector to the elements from the pointer p on."""
+    return f"CT_VSTORE{w}({stored}, {value}, {p})" if stored in NARROW else f"vstore{w}({value}, 0, {p})"
 def load(p, at, tag, stored, wanted=None, w=1):
     """Return the elements of p from ``at`` on, converted to the type ``wanted`` where one is named."""
     n = "" if w == 1 else str(w)
     if tag in HALVES:
         value, have = f"ct_load_{tag}{'_' + n if n else ''}({p}, {at})", "float"
     else:
-        value, have = f"{p}[{at}]" if w == 1 else f"vload{n}(0, {p} + {at})", stored
+        value, have = f"{p}[{at}]" if w == 1 else vload(w, stored, f"{p} + {at}"), stored
     return value if wanted in (None, have) else f"convert_{wanted}{n}({value})"
 def store(p, at, value, tag, stored, given=None, w=1):
     """Return a statement that writes a value to p from ``at`` on, converted where its type ``given`` is named."""
@@ -17,7 +24,7 @@ def store(p, at, value, tag, stored, given=None, w=1):
     value = value if given in (None, have) else f"convert_{have}{n}({value})"
     if tag in HALVES:
         return f"ct_store_{tag}{'_' + n if n else ''}({value}, {p}, {at});"
-    return f"{p}[{at}] = {value};" if w == 1 else f"vstore{n}({value}, 0, {p} + {at});"
+    return f"{p}[{at}] = {value};" if w == 1 else f"{vstore(w, stored, value, f'{p} + {at}')};"
 LINE = 64  # bytes of a line of the cache
 BYTES = {"float": 4, "int": 4, "double": 8, "long": 8}
 def whole_line(tag, stored, w):

@@ -33,11 +33,11 @@ def scalar_load(i, at):
 def vector_load(i, at):
     tag, ctype, mask, _ = ins[i]
     p = f"a{i}"
-    if mask: return f"(convert_{M}{W}(vload{W}(0, {p} + {at})) != ({M}{W})(0))"
+    if mask: return f"(convert_{M}{W}({memory.module.vload(W, ctype, f'{p} + {at}')}) != ({M}{W})(0))"
     if tag in memory.module.HALVES:
         v = f"ct_load_{tag}_{W}({p}, {at})"
         return v if V == "float" else f"convert_{V}{W}({v})"
-    v = f"vload{W}(0, {p} + {at})"
+    v = memory.module.vload(W, ctype, f"{p} + {at}")
     return v if ctype == V else f"convert_{V}{W}({v})"
 def through(ctype, w):
     # float to a narrow integer goes through a wider one, so that it wraps as on the host instead of saturating
@@ -63,7 +63,7 @@ def store(k, at, w):
             else: value = f"convert_{ctype}{n}({step}({value}))" if step else f"convert_{ctype}{n}({value})"
     if streamed(k) and w == W:
         return memory.module.store_line(f"o{k}", at, value, ctype)
-    return f"o{k}[{at}] = {value};" if w == 1 else f"vstore{w}({value}, 0, o{k} + {at});"
+    return f"o{k}[{at}] = {value};" if w == 1 else f"{memory.module.vstore(w, ctype, value, f'o{k} + {at}')};"
 def unsigned_long(k):
     return outs[k][1] == "ulong" and V in ("float", "double")
 def streamed(k):

@@ -3,6 +3,20 @@
 #ifdef cl_khr_fp64
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 #endif
+
+// Vectors of 8 and 16 bits in global memory, aligned as one element is. CT_VLOAD16(uchar, p), CT_VSTORE16(uchar, v, p)
+% for w in (2, 4, 8, 16):
+% if "narrow_vectors" in caps.quirks:
+% for t, size in (("char", 1), ("uchar", 1), ("short", 2), ("ushort", 2)):
+typedef ${t}${w} ct_${t}${w}_anywhere __attribute__((aligned(${size})));
+% endfor
+#define CT_VLOAD${w}(T, p) (*(const __global ct_##T##${w}_anywhere *)(p))
+#define CT_VSTORE${w}(T, v, p) (*(__global ct_##T##${w}_anywhere *)(p) = (v))
+% else:
+#define CT_VLOAD${w}(T, p) vload${w}(0, p)
+#define CT_VSTORE${w}(T, v, p) vstore${w}(v, 0, p)
+% endif
+% endfor
 % if with_halves:
 
 static inline float ct_load_bf16(const __global ushort *p, long i) { return as_float((uint)p[i] << 16); }
@@ -16,14 +30,14 @@ static inline void ct_store_f16(float x, __global half *p, long i) { vstore_half
 
 % for w in (2, 4, 8, 16):
 static inline float${w} ct_load_bf16_${w}(const __global ushort *p, long i) {
-    return as_float${w}(convert_uint${w}(vload${w}(0, p + i)) << 16);
+    return as_float${w}(convert_uint${w}(CT_VLOAD${w}(ushort, p + i)) << 16);
 }
 static inline ushort${w} ct_round_bf16_${w}(float${w} x) {
     uint${w} u = as_uint${w}(x);
     uint${w} r = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
     return convert_ushort${w}(select(r, (u >> 16) | 0x40u, x != x));
 }
-static inline void ct_store_bf16_${w}(float${w} x, __global ushort *p, long i) { vstore${w}(ct_round_bf16_${w}(x), 0, p + i); }
+static inline void ct_store_bf16_${w}(float${w} x, __global ushort *p, long i) { CT_VSTORE${w}(ushort, ct_round_bf16_${w}(x), p + i); }
 % if w >= 8 and "vload_half8" in caps.quirks:
 static inline float${w} ct_load_f16_${w}(const __global half *p, long i) {
     return (float${w})(ct_load_f16_${w // 2}(p, i), ct_load_f16_${w // 2}(p, i + ${w // 2}));
@@ -86,8 +100,8 @@ static inline uchar${w} ct_round_${t.tag}${n}(${F} x) {
     return convert_uchar${w}(code);
 }
 % if w:
-static inline ${F} ct_load_${t.tag}${n}(const __global uchar *p, long i) { return ct_widen_${t.tag}${n}(convert_uint${w}(vload${w}(0, p + i))); }
-static inline void ct_store_${t.tag}${n}(${F} x, __global uchar *p, long i) { vstore${w}(ct_round_${t.tag}${n}(x), 0, p + i); }
+static inline ${F} ct_load_${t.tag}${n}(const __global uchar *p, long i) { return ct_widen_${t.tag}${n}(convert_uint${w}(CT_VLOAD${w}(uchar, p + i))); }
+static inline void ct_store_${t.tag}${n}(${F} x, __global uchar *p, long i) { CT_VSTORE${w}(uchar, ct_round_${t.tag}${n}(x), p + i); }
 % else:
 static inline float ct_load_${t.tag}(const __global uchar *p, long i) { return ct_widen_${t.tag}((uint)p[i]); }
 static inline void ct_store_${t.tag}(float x, __global uchar *p, long i) { p[i] = ct_round_${t.tag}(x); }

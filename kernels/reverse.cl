@@ -6,6 +6,7 @@ R     number of coalesced dimensions of the lines (run-time sizes, strides of x 
 xo    place of the last element of the first line; lines of out follow each other from offset 0
 A work-item takes per_item stretches of ``segment`` elements, of which a line has ``segments``.
 </%doc>
+<%namespace name="memory" file="memory.cl"/>
 <% mirrored = "s" + "".join(f"{k:x}" for k in range(W - 1, -1, -1)) %>
 __kernel void ct_${name}(long units, long n, long segment, long segments, long per_item
 % for r in range(R):
@@ -27,7 +28,8 @@ __kernel void ct_${name}(long units, long n, long segment, long segments, long p
         const __global ${U} *source = x + from;
         __global ${U} *target = out + line * n;
         long i = begin;
-        for (; i + ${W} <= end; i += ${W}) vstore${W}(vload${W}(0, source - i - ${W - 1}).${mirrored}, 0, target + i);
+        for (; i + ${W} <= end; i += ${W}) 
+            ${memory.module.vstore(W, U, memory.module.vload(W, U, f"source - i - {W - 1}") + "." + mirrored, "target + i")};
         for (; i < end; ++i) target[i] = source[-i];
     }
 }

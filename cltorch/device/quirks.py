@@ -59,6 +59,13 @@ QUIRKS = (
         "two vload_half4, two vstore_half4 (prelude.cl)",
     ),
     Quirk(
+        "narrow_vectors",
+        (("pocl", None),),
+        "vload16 and vstore16 of 8 or 16 bits take four times as long as the same bytes by elements of 32 bits",
+        "its library's vectors of narrow elements are put together one by one; seen in 3.1",
+        "a pointer to a vector that is aligned as one element is (prelude.cl)",
+    ),
+    Quirk(
         "double_lanes",
         (("pocl", None),),
         "pow of double vectors is wrong beside an infinite lane, and fmod beside a large one takes minutes",

@@ -76,6 +76,23 @@ def test_operators_and_kernels_know_no_runtime_by_its_name():
         assert path.name in told or ".vendor" not in text, path
 
 
+@pytest.mark.parametrize("t", ["int8", "uint8", "int16", "bool", "bfloat16"])
+def test_narrow_vectors_load_from_and_store_to_any_element(t, cl_device):
+    t = getattr(cltorch, t)
+    a = np.arange(300) * 7 % 120
+    whole = cltorch.tensor(a, device=cl_device).to(t)
+    wanted = (a != 0) if t is cltorch.bool else a
+    for first in range(1, 5):
+        part = whole[first:]
+        np.testing.assert_array_equal((part | part if t is cltorch.bool else part + 0).int().cpu(), wanted[first:])
+        np.testing.assert_array_equal(part.flip(0).int().cpu(), wanted[first:][::-1])
+        np.testing.assert_array_equal(part.amax().int().cpu(), wanted[first:].max())
+        target = cltorch.zeros_like(whole)
+        target[first:-3].copy_(whole[: -first - 3])
+        np.testing.assert_array_equal(target[first:-3].int().cpu(), wanted[: -first - 3])
+        assert not target[:first].any() and not target[-3:].any()
+
+
 def test_halves_load_from_any_element(cl_device):
     a = np.linspace(-4, 4, 67, dtype=np.float16)
     x = cltorch.tensor(a, device=cl_device)
