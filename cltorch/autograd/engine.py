@@ -187,7 +187,7 @@ def _run(
             continue
         task.node = node
         try:
-            if not node.takes_none and all(x is None for x in grads):
+            if grads[0] is None and not node.takes_none and all(x is None for x in grads):
                 results: Any = [None] * len(node.edges)
             elif needed is None:
                 results = node.apply(grads)

@@ -81,8 +81,8 @@ def pointwise(row: Any, operands: Sequence[Any], params: Sequence[Any]) -> Any:
 def noted(row: Any, operands: Sequence[Any], params: Sequence[Any], out: Any) -> Any:
     """Record a row's result where an operand needs a gradient; return it."""
     if mode.enabled and any_needs_grad(operands) and out.dtype.differentiable and row.opaque is not None:
-        needs = tuple([isinstance(x, Array) and needs_grad(x) for x in operands])
-        if row.vjp is None or any(needs[i] for i in row.opaque):
+        needs = tuple([isinstance(x, Array) and (x._requires_grad or needs_grad(x)) for x in operands])
+        if row.vjp is None or (row.opaque and any(needs[i] for i in row.opaque)):
             node: Node = named(NotDifferentiable, "NotImplemented")(row.name, operands)
         else:
             name = row.node_of(operands) if row.forms else row.node

@@ -100,6 +100,32 @@ class GradientPlan:
         return outs
 
 
+def gradient_key(formula: Any, types: tuple[dtype, ...], g: Any, values: Sequence[Any]) -> tuple[Any, Any, Any]:
+    """Return the key of a derivative's plan, the Arrays and the numbers that go to its kernel.
+
+    There is no key where an operand is elsewhere, or no number that a kernel takes as it comes.
+    """
+    dev = g._storage.device
+    key: list[Any] = [formula, types, g.lay.key, g.dtype]
+    arrays: list[Any] = [g]
+    numbers: list[float] = []
+    for v in values:
+        if v is None:  # not read
+            key.append(None)
+            numbers.append(0)
+        elif isinstance(v, Array):
+            if v._storage.device is not dev:
+                return None, None, None
+            key += (v.lay.key, v.dtype)
+            arrays.append(v)
+        elif v.__class__ is float or v.__class__ is int:
+            key.append(None)
+            numbers.append(v)
+        else:
+            return None, None, None
+    return tuple(key), arrays, numbers
+
+
 def output_layout(shape: Sequence[int], layouts: Sequence[Layout]) -> Layout:
     """Return the layout of a new result: packed, with its dimensions in the order that PyTorch takes from operands.
 

@@ -25,7 +25,7 @@ from cltorch.ops.evaluate import (
 from cltorch.ops.formula import Symbol, Tracer, used_operands
 from cltorch.ops.host_plan import READY as HOST_READY
 from cltorch.ops.overlap import check_meeting, check_overlap
-from cltorch.ops.plan import GradientPlan, Plan, specialise
+from cltorch.ops.plan import GradientPlan, Plan, gradient_key, specialise
 from cltorch.ops.promotion import result_type
 from cltorch.ops.row_types import (  # noqa: F401  # the words of a row
     ARITH,
@@ -118,7 +118,7 @@ class Pointwise(RowTypes):
         self.formula = Formula(name, fwd, masks, len(self.params))
         self._vjps: dict[Any, tuple[Formula, frozenset[int]]] = {}
         self._tangents: dict[tuple[int, ...], tuple[Formula, frozenset[int]]] = {}
-        self._through: dict[Any, tuple[bool, ...]] = {}
+        self._ways: dict[Any, tuple[tuple[bool, ...], Formula | None, tuple[bool, ...]]] = {}
         self._dtypes: dict[Any, tuple[dtype, dtype]] = {}
 
     def node_of(self, operands: Sequence[Any], in_place: bool = False) -> str:
@@ -241,7 +241,7 @@ class Pointwise(RowTypes):
     # ---- backward --------------------------------------------------------------------------------------------
     def saves(self, needs: tuple[bool, ...], complex: bool = False) -> frozenset[int]:
         """Return which of (operands…, out) the derivative reads; the numbering is that of ``vjp`` after ``g``."""
-        return self._vjp(needs, complex)[1]
+        return (self._vjps.get((needs, complex)) or self._vjp(needs, complex))[1]
 
     def _vjp(self, needs: tuple[bool, ...], complex: bool = False) -> tuple[Formula, frozenset[int]]:
         found = self._vjps.get((needs, complex))
@@ -278,16 +278,12 @@ class Pointwise(RowTypes):
         ``g`` itself, as both of a sum are, is ``g`` and not a copy.
         """
         complex = g.dtype.is_complex or not COMPLEX_TYPES.isdisjoint(in_dtypes)
-        through = self._handed_on(needs, params, complex)
-        rest = needs
-        if True in through:
-            rest = tuple(need and not t for need, t in zip(needs, through, strict=True))
-            if True not in rest:
-                return [g] * sum(needs)
-        formula, _ = self._vjp(rest, complex)
+        through, formula, rest = self._way(needs, params.count(1) == len(params), complex)
+        if formula is None:
+            return [g] * sum(needs)
         outs = tuple([t for t, need in zip(in_dtypes, rest, strict=True) if need and t is not None])
         found = self._computed(formula, complex, g, values, params, outs)
-        if rest is needs:
+        if True not in through:
             return found
         computed = iter(found)
         return [g if t else next(computed) for need, t in zip(needs, through, strict=True) if need]
@@ -300,7 +296,7 @@ class Pointwise(RowTypes):
         dev = g._storage.device
         key = arrays = numbers = None
         if dev is not CPU and not complex:
-            key, arrays, numbers = _gradient_key(formula, types, g, values)
+            key, arrays, numbers = gradient_key(formula, types, g, values)
             plan = None if key is None else dev.context.ready.get(key)
             if plan is not None:
                 found: list[Any] = plan.run(arrays, [*numbers, *map(float, params)] if params else numbers)
@@ -351,51 +347,35 @@ class Pointwise(RowTypes):
         (out,) = run(formula, compute_dtype(t), operands, params, (t,), shape)
         return out
 
-    def _handed_on(self, needs: tuple[bool, ...], params: Sequence[Any], complex: bool) -> tuple[bool, ...]:
-        """Tell for each operand whether its gradient is the incoming one, for parameters that are all 1 or not."""
-        ones = all(p == 1 for p in params)
-        found = self._through.get((needs, ones, complex))
-        if found is None and complex:
-            assert self.vjp is not None
-            same = handed_on(self.vjp, self.arity + 2, len(params), ones)
-            found = self._through[needs, ones, complex] = tuple(need and s for need, s in zip(needs, same, strict=True))
-        elif found is None:
-            assert self.vjp is not None
-            tracer = Tracer(dtypes.float32)
-            symbols = [Symbol(tracer, f"x{i}", i - 1 in self.masks) for i in range(self.arity + 2)]
-            numbers = [1 if ones else Symbol(tracer, f"p{k}") for k in range(len(params))]
-            grads = self.vjp(tracer, *symbols, *numbers)
-            grads = grads if isinstance(grads, tuple) else (grads,)
-            found = self._through[needs, ones, complex] = tuple(
-                need and isinstance(r, Symbol) and r.text == "x0" for need, r in zip(needs, grads, strict=True)
-            )
+    def _way(
+        self, needs: tuple[bool, ...], ones: bool, complex: bool
+    ) -> tuple[tuple[bool, ...], Formula | None, tuple[bool, ...]]:
+        """Return for which operands the gradient is the incoming one, what computes the others, and which these are.
+
+        ``ones`` says whether all parameters are 1.
+        """
+        found = self._ways.get((needs, ones, complex))
+        if found is None:
+            through = self._handed_on(needs, ones, complex)
+            rest = tuple([need and not t for need, t in zip(needs, through, strict=True)]) if True in through else needs
+            formula = self._vjp(rest, complex)[0] if True in rest else None
+            found = self._ways[needs, ones, complex] = through, formula, rest
         return found
 
-
-def _gradient_key(formula: Formula, types: tuple[dtype, ...], g: Any, values: Sequence[Any]) -> tuple[Any, Any, Any]:
-    """Return the key of a derivative's plan, the Arrays and the numbers that go to its kernel.
-
-    There is no key where an operand is elsewhere, or no number that a kernel takes as it comes.
-    """
-    dev = g._storage.device
-    key: list[Any] = [formula, types, g.lay.key, g.dtype]
-    arrays: list[Any] = [g]
-    numbers: list[float] = []
-    for v in values:
-        if v is None:  # not read
-            key.append(None)
-            numbers.append(0)
-        elif isinstance(v, Array):
-            if v._storage.device is not dev:
-                return None, None, None
-            key += (v.lay.key, v.dtype)
-            arrays.append(v)
-        elif v.__class__ is float or v.__class__ is int:
-            key.append(None)
-            numbers.append(v)
+    def _handed_on(self, needs: tuple[bool, ...], ones: bool, complex: bool) -> tuple[bool, ...]:
+        """Tell for each operand whether its gradient is the incoming one, for parameters that are all 1 or not."""
+        assert self.vjp is not None
+        count = len(self.params)
+        if complex:
+            same: Sequence[bool] = handed_on(self.vjp, self.arity + 2, count, ones)
         else:
-            return None, None, None
-    return tuple(key), arrays, numbers
+            tracer = Tracer(dtypes.float32)
+            symbols = [Symbol(tracer, f"x{i}", i - 1 in self.masks) for i in range(self.arity + 2)]
+            numbers = [1 if ones else Symbol(tracer, f"p{k}") for k in range(count)]
+            grads = self.vjp(tracer, *symbols, *numbers)
+            grads = grads if isinstance(grads, tuple) else (grads,)
+            same = [isinstance(r, Symbol) and r.text == "x0" for r in grads]
+        return tuple([need and s for need, s in zip(needs, same, strict=True)])
 
 
 def _fits(operands: Sequence[Any], compute: dtype) -> bool:

@@ -186,22 +186,22 @@ def reduce(
     dev = x._storage.device
     if x.dtype.is_complex and dev.type != "cpu":
         return _complex(row, x, dims, out_dtype, params)
-    acc = row.accumulator(x.dtype, out_dtype)
     if dev.type == "cpu":
-        return _host(row, x, dims, out_dtype, acc, params, aux)
+        return _host(row, x, dims, out_dtype, row.accumulator(x.dtype, out_dtype), params, aux)
     context = dev.context
     key = (row, x.lay.key, x.dtype, dims, out_dtype, variant)
     plan = context.ready.get(key)
     if plan is None:
+        acc = row.accumulator(x.dtype, out_dtype)
         check_dtype(acc, dev)
         layout = Layout.of(kept_shape(x.lay.shape, dims, False))
         if layout.numel == 0:
             return empty(layout.shape, out_dtype, dev)
-        plan = layout, *_plan(context, row, x.lay, x.dtype, dims, out_dtype, acc, variant)
+        number = float if acc.is_floating_point else int
+        plan = layout, number, *_plan(context, row, x.lay, x.dtype, dims, out_dtype, acc, variant)
         context.ready[key] = plan
-    layout, (kernel, size, group, pre), second, partial = plan
+    layout, number, (kernel, size, group, pre), second, partial = plan
     out = Array.new(context.alloc(layout.numel * out_dtype.itemsize), layout, out_dtype)
-    number = float if acc.is_floating_point else int
     numbers = [number(p) for p in params]
     aux_args = (aux._storage.buf,) if row.aux else ()
     if second is None:
