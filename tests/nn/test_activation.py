@@ -280,3 +280,16 @@ def test_hardswish_is_flat_and_straight_from_its_ends_on(device):
 def test_activations_are_printed_as_pytorchs(name, peer):
     for inplace in (False, True):
         assert repr(getattr(nn, name)(inplace=inplace)) == repr(getattr(peer.nn, name)(inplace=inplace))
+
+
+@pytest.mark.parametrize("shape", [(5, 8), (0, 8), (5, 0)])
+def test_the_halves_of_a_gate_have_their_gradients_joined(shape, cl_device):
+    x = cltorch.tensor(sample(shape), device=cl_device, requires_grad=True)
+    y, context = F.glu(x), x.device.context
+    g = cltorch.ones_like(y)
+    before = context.asked()
+    y.backward(g)
+    assert context.asked() - before <= 2  # the halves', and their joining
+    a, b = np.split(sample(shape), 2, 1)
+    s = special.expit(b)
+    np.testing.assert_allclose(x.grad.cpu().numpy(), np.concatenate([s, a * s * (1 - s)], 1), rtol=1e-5)

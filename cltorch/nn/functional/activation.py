@@ -318,4 +318,4 @@ def glu(input: Any, dim: int = -1) -> Any:
     n = input.lay.shape[d]
     if n % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {d} is size {n}")
-    return functions.gated(functions.narrow(input, d, 0, n // 2), functions.narrow(input, d, n // 2, n // 2))
+    return functions.gated(*functions.split_with_sizes(input, [n // 2, n // 2], d))
