@@ -145,7 +145,7 @@ class EmbeddingBag(Op):
         if c.mode == "max":
             (place,) = notes
             found = m.lt(place, c.length)
-            zeros = m.zeros((c.length, c.shape[1]), dtype=g.dtype, device=g.device)
+            zeros = m.expand(m.zeros((), dtype=g.dtype, device=g.device), (c.length, c.shape[1]))
             each = m.scatter_add(zeros, 0, m.where(found, place, 0), m.where(found, g, 0))
         else:
             bag, number = notes

@@ -162,7 +162,8 @@ class Gather(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any) -> Any:
         (index,) = c.saved
-        zeros = m.zeros(c.shape, dtype=g.dtype, device=g.device)
+        # one zero, which the scatter spreads: whole zeros would be written, read and written again
+        zeros = m.expand(m.zeros((), dtype=g.dtype, device=g.device), c.shape)
         return m.scatter_add(zeros, c.dim, index, g), None, None
 
 

@@ -268,7 +268,7 @@ class CumExtreme(Op):
     @staticmethod
     def vjp(m: Any, c: Any, g: Any, _: Any) -> Any:
         (indices,) = c.saved
-        zeros = m.zeros(c.shape, dtype=g.dtype, device=g.device)
+        zeros = m.expand(m.zeros((), dtype=g.dtype, device=g.device), c.shape)
         return m.scatter_add(zeros, c.dim, indices, g), None, None
 
 

@@ -259,3 +259,19 @@ def test_the_last_of_equal_places_stays(device):
         assert x.tolist() == [max(k for k in range(n) if k % 3 == r) for r in range(3)]
         y = cltorch.zeros(3, device=device).scatter(0, i, cltorch.arange(n, device=device).float())
         assert y.tolist() == x.tolist()
+
+
+def test_gradients_of_gather_take_the_memory_of_one_result(cl_device):
+    x = cltorch.rand(1000, 1000, device=cl_device, requires_grad=True)
+    index = cltorch.randint(0, 1000, (1000, 3), device=cl_device)
+    for y in (x.gather(1, index), x.cummax(1).values):
+        weight = cltorch.ones_like(y)
+        (first,) = cltorch.autograd.grad(y, x, weight, retain_graph=True)
+        del first
+        cltorch.cl.synchronize()
+        cltorch.cl.reset_peak_memory_stats()
+        before = cltorch.cl.memory_allocated()
+        (g,) = cltorch.autograd.grad(y, x, weight)
+        assert cltorch.cl.max_memory_allocated() - before < 1.5 * 4 * x.numel()
+        assert g.sum() == y.numel()
+        del g
