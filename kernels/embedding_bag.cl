@@ -1,10 +1,10 @@
 <%doc>
 Sums, means or largest values of bags of rows of x: bag b has the rows that index[i] names, for i from offsets[b] up to
-the next offset, or to the end of the line where there is none.
+the next offset, or to the end of the line where there is none. Without offsets all bags have ``given`` rows.
 
 mode       "sum", "mean" or "max", of which the first of equals stays, and one that is no number where it comes first
 A, X, xtag arithmetic type, storage type and tag of the rows; W: vector width
-I, O       types of the indices and of the offsets
+I, O       types of the indices and of the offsets, "" for none
 weighted   True where sample[i] weighs row i
 padded     True where rows of the number ``padding`` count for nothing
 keep       True where what a gradient needs is written too: for "max" the place i of each largest value, ``length`` for
@@ -83,8 +83,12 @@ def plus(p, k): return f"{p} + {k * w}" if k else p
 % endfor
 </%def>
 <%def name="limits()">
+% if O:
         const long start = clamp((long)offsets[oo + b], 0L, length);
         const long end = b + 1 < given ? clamp((long)offsets[oo + b + 1], start, length) : length;
+% else:
+        const long start = b * given, end = start + given;
+% endif
 </%def>
 <%def name="counted()">
         long number = ${0 if padded else "end - start"};
@@ -102,7 +106,7 @@ def plus(p, k): return f"{p} + {k * w}" if k else p
 __kernel void ct_embedding_bag(const int site, const long rows, const long width, const long step, const long length,
                                const long bags, const long given, const long per_item, const long padding,
                                const __global ${X} *x, const long xo, const __global ${I} *index, const long io,
-                               const __global ${O} *offsets, const long oo, const __global ${X} *sample, const long so,
+                               const __global ${O or I} *offsets, const long oo, const __global ${X} *sample, const long so,
                                __global ${X} *out, __global long *${"places" if most else "bag"}, __global long *count,
                                volatile __global int *note)
 {
@@ -145,8 +149,10 @@ __kernel void ct_embedding_bag(const int site, const long rows, const long width
     }
 % endif
     if (faulty) ct_note(note, site, 0, wrong, rows);
+% if O:
     if (get_global_id(0) == 0) {
         if (offsets[oo] != 0) ct_note(note, site, 0, offsets[oo], 1);
         if (offsets[oo + given - 1] > length) ct_note(note, site, 0, offsets[oo + given - 1], length + 1);
     }
+% endif
 }

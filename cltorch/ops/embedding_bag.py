@@ -1,4 +1,4 @@
-"""Sums, means and largest values of bags of rows of a table, where offsets say at which index each bag begins."""
+"""Sums, means and largest values of bags of rows of a table: of one length, or where offsets say that each begins."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def bags_of_rows(
 ) -> tuple[Any, ...]:
     """Return the bags (bags, d) of rows of weight (n, d) that index (L) names, by offsets (bags, or one more).
 
+    Where offsets are None, all bags have one length.
     ``mode`` is "sum", whose rows ``sample`` (L) weighs unless it is None, "mean" or "max"; rows of ``padding`` do not
     count. With ``keep`` follow the place in the line of each largest value (bags, d), L for none, or the bag of every
     index (L), ``bags`` behind the last, and the number of rows of each bag, 1 at least. There is an index, an offset
@@ -39,8 +40,9 @@ def bags_of_rows(
     check_dtype(weight.dtype, weight.device)
     length, (rows, width) = index.lay.numel, weight.lay.shape
     x = weight if weight.lay.strides[1] == 1 else dense(weight)
-    index, offsets = dense(index), dense(offsets)
-    given = offsets.lay.numel
+    index = dense(index)
+    begins = index if offsets is None else dense(offsets)
+    given = length // bags if offsets is None else begins.lay.numel
     share = x if sample is None else dense(sample)
     out = empty((bags, width), x.dtype, x.device)
     notes: list[Any] = []
@@ -50,8 +52,8 @@ def bags_of_rows(
         notes = [empty((length,), dtypes.int64, x.device), empty((bags,), dtypes.int64, x.device)]
     context = x.device.context
     key = (
-        "bags", mode, x.dtype, x.lay.key, index.dtype, length, offsets.dtype, given, bags, sample is None, padding < 0,
-        keep, variant,
+        "bags", mode, x.dtype, x.lay.key, index.dtype, length, offsets is None or begins.dtype, given, bags,
+        sample is None, padding < 0, keep, variant,
     )  # fmt: skip
     plan = context.ready.get(key)
     if plan is None:
@@ -59,7 +61,7 @@ def bags_of_rows(
         compute = compute_dtype(x.dtype).compute
         kernel = context.kernel(
             "embedding_bag", "ct_embedding_bag", "illllllllblblblblbbbe", mode=mode, A=compute, X=x.dtype.ctype,
-            xtag=x.dtype.tag, W=VECTOR[compute], I=index.dtype.ctype, O=offsets.dtype.ctype,
+            xtag=x.dtype.tag, W=VECTOR[compute], I=index.dtype.ctype, O="" if offsets is None else begins.dtype.ctype,
             weighted=sample is not None, padded=padding >= 0, keep=keep, gpu=gpu,
         )  # fmt: skip
         # to look a number up takes about four times as long as to copy it
@@ -70,8 +72,8 @@ def bags_of_rows(
     kernel, size, local, head = plan
     kernel.launch(
         size, local,
-        (*head, padding, x._storage.buf, x.lay.offset, index._storage.buf, index.lay.offset, offsets._storage.buf,
-         offsets.lay.offset, share._storage.buf, share.lay.offset, out._storage.buf,
+        (*head, padding, x._storage.buf, x.lay.offset, index._storage.buf, index.lay.offset, begins._storage.buf,
+         begins.lay.offset, share._storage.buf, share.lay.offset, out._storage.buf,
          (notes[0] if notes else out)._storage.buf, (notes[-1] if notes else out)._storage.buf),
     )  # fmt: skip
     return (out, *notes)
@@ -82,7 +84,10 @@ def _on_host(
 ) -> tuple[Any, ...]:
     check_rows(index, weight.lay.shape[0])
     line, length = host(index).astype(np.int64), index.lay.numel
-    ends = np.maximum.accumulate(np.append(host(offsets).astype(np.int64), length)[: bags + 1])
+    if offsets is None:
+        ends = np.arange(bags + 1) * (length // bags)
+    else:
+        ends = np.maximum.accumulate(np.append(host(offsets).astype(np.int64), length)[: bags + 1])
     bag = np.repeat(np.arange(bags + 1), np.diff(ends, append=length))
     counted = np.arange(ends[-1])
     if padding >= 0:
@@ -133,7 +138,7 @@ class EmbeddingBag(Op):
     ) -> Any:
         found, *notes = bags_of_rows(weight, index, offsets, sample, mode, padding, bags, c.recording)
         c.shape, c.mode, c.padding, c.by_frequency = weight.lay.shape, mode, padding, by_frequency
-        c.length, c.behind = index.lay.numel, offsets.lay.numel > bags
+        c.length, c.behind = index.lay.numel, offsets is not None and offsets.lay.numel > bags
         # the rows change nothing but their weights' gradient
         c.save(index, sample, weight if c.needs[3] else None, *notes)
         return found

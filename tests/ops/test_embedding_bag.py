@@ -1,4 +1,4 @@
-"""Bags that offsets begin, by one kernel in both forms and on the host, against loops over the bags in NumPy."""
+"""Bags of rows, by one kernel in both forms and on the host, against loops over the bags in NumPy."""
 
 from __future__ import annotations
 
@@ -48,9 +48,14 @@ def test_every_bag_is_walked(mode, padding, width, variant, device):
     t = np.float32 if padding < 0 else np.int32
     x = cltorch.tensor(w.astype(np.float32), device=device)
     at = cltorch.tensor(line.astype(np.int32 if t is np.int32 else np.int64), device=device)
+    square = list(range(0, LENGTH, 10))
+    share = None if sample is None else cltorch.tensor(sample.astype(np.float32), device=device)
+    found = bags_of_rows(x, at, None, share, mode, padding, len(square), True, variant)
+    wanted, places = bags(w, line, square, sample, mode, padding, False)
+    np.testing.assert_allclose(found[0].cpu().numpy(), wanted, rtol=1e-6)
+    assert found[1].tolist() == (places.tolist() if mode == "max" else [i // 10 for i in range(LENGTH)])
     for last in (False, True):
         offsets = cltorch.tensor(OFFSETS, device=device)
-        share = None if sample is None else cltorch.tensor(sample.astype(np.float32), device=device)
         count = len(OFFSETS) - last
         found = bags_of_rows(x, at, offsets, share, mode, padding, count, True, variant)
         wanted, places = bags(w, line, OFFSETS, sample, mode, padding, last)
@@ -87,9 +92,10 @@ def test_one_launch_and_the_same_bits(cl_device):
     context, found = x.device.context, []
     for _ in range(2):
         before = context.launches
-        found.append(F.embedding_bag(at, x, offsets, mode="mean"))
-        assert context.launches == before + 1
-    assert found[0].tolist() == found[1].tolist()
+        found.append([F.embedding_bag(at, x, offsets, mode="mean"), F.embedding_bag(at.view(6, 10), x)])
+        assert context.launches == before + 2
+    for first, second in zip(*found, strict=True):
+        assert first.tolist() == second.tolist()
 
 
 WRONG = [([1, ROWS, 3], [0, 2], ROWS), ([1, -1, 3], [0, 2], -1), ([1, 2, 3], [1, 2], 1), ([1, 2, 3], [0, 4], 4)]

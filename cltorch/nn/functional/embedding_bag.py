@@ -1,7 +1,7 @@
 """Sums, means and largest values of bags of rows of a table.
 
-Bags that offsets begin are one operator. Those of one length, and what batches and forward-mode derivatives see, are
-composed of a lookup and of sums by bag. Nothing is read from a device, and results have the same bits in every run.
+Bags are one operator. Those of one length on the host, and what batches and forward-mode derivatives see, are composed
+of a lookup and of sums by bag. Nothing is read from a device, and results have the same bits in every run.
 Source: https://docs.pytorch.org/docs/2.13/generated/torch.nn.functional.embedding_bag.html
 """
 
@@ -177,11 +177,18 @@ def embedding_bag(
     if max_norm is not None:
         shorten(line, weight, max_norm, norm_type)
     padding = -1 if padding_idx is None else padding_idx
-    some = offsets is not None and bags > 0 and line.lay.numel and weight.lay.ndim == 2 and weight.lay.numel
-    if some and lift((weight, line, offsets, per_sample_weights)) is None:
-        return apply(
-            EmbeddingBag, weight, line, offsets, per_sample_weights, mode, padding, bool(scale_grad_by_freq), bags
+    some = bags > 0 and line.lay.numel and weight.lay.ndim == 2 and weight.lay.numel
+    if (
+        some
+        and (offsets is not None or weight.device.type != "cpu")
+        and lift((weight, line, offsets, per_sample_weights)) is None
+    ):
+        sample = (
+            per_sample_weights
+            if per_sample_weights is None or offsets is not None
+            else f.reshape(per_sample_weights, (-1,))
         )
+        return apply(EmbeddingBag, weight, line, offsets, sample, mode, padding, bool(scale_grad_by_freq), bags)
     bag = _bag_of_each(line, offsets)
     with faults.told_as("embedding_bag"):
         values = f.embedding(weight, line, padding, scale_grad_by_freq, sparse)
