@@ -85,12 +85,11 @@ def split(tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Any, 
 
 
 def _with_zeros(m: Any, grads: list[Any], shapes: Any) -> list[Any]:
-    """Return gradients with zeros in place of those that are missing."""
+    """Return gradients with zeros in place of those that are missing, the same ones for all of a shape."""
     like = next(g for g in grads if g is not None)
-    return [
-        m.zeros(shape, dtype=like.dtype, device=like.device) if g is None else g
-        for g, shape in zip(grads, shapes, strict=True)
-    ]
+    missing = {shape for g, shape in zip(grads, shapes, strict=True) if g is None}
+    zeros = {shape: m.zeros(shape, dtype=like.dtype, device=like.device) for shape in missing}
+    return [zeros[shape] if g is None else g for g, shape in zip(grads, shapes, strict=True)]
 
 
 def split_with_sizes(input: Any, split_sizes: Any, dim: int = 0) -> tuple[Any, ...]:

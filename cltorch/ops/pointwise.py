@@ -12,6 +12,7 @@ from cltorch.device.caps import Ready
 from cltorch.dtypes import TYPE_NAMES, dtype
 from cltorch.ops.array import Array
 from cltorch.ops.complex_formula import complex_operands, handed_on
+from cltorch.ops.complex_plan import ComplexPlan, planable
 from cltorch.ops.evaluate import (
     Formula,
     compute_dtype,
@@ -179,26 +180,36 @@ class Pointwise(RowTypes):
         else:
             ready = dev.context.ready
             (out,) = run(self.formula, compute, operands, params, types, shape)
-            # a plan passes numbers as they come: only where their type fits the kernel's (int operands of int kernels…)
-            plain = all(
-                isinstance(p, float if compute.is_floating_point else int)
-                or (compute.is_floating_point and isinstance(p, int))
-                for p in (*params, *(x for x in operands if not isinstance(x, Array)))
-            )
-            if key is None or not plain or not out.lay.numel or compute.is_complex or not _fits(operands, compute):
+            if key is None or not out.lay.numel:
                 return out
-            found = specialise(
-                dev.context, self.formula, compute, [(out.lay, out_dtype)],
-                [(x.lay, x.dtype) if isinstance(x, Array) else None for x in operands],
-            )  # fmt: skip
-            plan = Plan(dev.context, found, out.lay, out_dtype)
+            if compute.is_complex or out_dtype.is_complex:
+                if not planable(operands, params):
+                    return out
+                otherwise = partial(self._parts, self.formula, compute, types)
+                plan = ComplexPlan(self.formula, compute, operands, params, (out,), otherwise)
+            else:
+                if not _fits((*operands, *params), compute):
+                    return out
+                found = specialise(
+                    dev.context, self.formula, compute, [(out.lay, out_dtype)],
+                    [(x.lay, x.dtype) if isinstance(x, Array) else None for x in operands],
+                )  # fmt: skip
+                plan = Plan(dev.context, found, out.lay, out_dtype)
         if key is not None:
             ready[key] = plan
-            if compute.is_floating_point and not any(isinstance(x, Array) and x.dtype.family == "f" for x in operands):
+            if compute.family in "fc" and not any(isinstance(x, Array) and x.dtype.family in "fc" for x in operands):
                 if not ready.by_default_dtype:
                     _by_default_dtype.append(ready)
                 ready.by_default_dtype.add(key)
         return out
+
+    @staticmethod
+    def _parts(
+        formula: Formula, compute: dtype, types: Sequence[dtype], operands: Sequence[Any], params: Sequence[Any]
+    ) -> list[Any]:
+        """Return what a formula of complex numbers gives, without a plan."""
+        shape = broadcast_shapes(*[x.shape for x in operands if isinstance(x, Array)])
+        return run(formula, compute, operands, params, types, shape)
 
     def into(self, out: Any, operands: Sequence[Any], params: Sequence[Any] | None = None) -> None:
         """Compute into an existing Array (in-place and ``out=`` forms), whose dtype must hold the result.
@@ -295,19 +306,28 @@ class Pointwise(RowTypes):
         """Return what a derivative's kernel computes, by the plan for such operands where there is one."""
         dev = g._storage.device
         key = arrays = numbers = None
-        if dev is not CPU and not complex:
+        operands = [g, *[0 if v is None else v for v in values]]
+        if dev is not CPU:
             key, arrays, numbers = gradient_key(formula, types, g, values)
             plan = None if key is None else dev.context.ready.get(key)
             if plan is not None:
-                found: list[Any] = plan.run(arrays, [*numbers, *map(float, params)] if params else numbers)
+                found: list[Any]
+                if complex:
+                    found = plan.run_all(operands, params)
+                else:
+                    found = plan.run(arrays, [*numbers, *map(float, params)] if params else numbers)
                 return found
-        operands = [g, *(0 if v is None else v for v in values)]
         compute = result_type([g, *(x for x in values if isinstance(x, Array))]) if complex else compute_dtype(g.dtype)
         _, operands = devices_agree(self.name, operands)
         shape = broadcast_shapes(*(x.shape for x in operands if isinstance(x, Array)))
         found = run(formula, compute, operands, params, types, shape)
         layout = found[0].lay
-        if key is not None and layout.numel and compute.is_floating_point:
+        if key is None or not layout.numel:
+            return found
+        if complex and planable(operands, params):
+            otherwise = partial(self._parts, formula, compute, types)
+            dev.context.ready[key] = ComplexPlan(formula, compute, operands, params, found, otherwise)
+        elif compute.is_floating_point:
             launch = planned(formula, compute, operands, found, True)
             dev.context.ready[key] = GradientPlan(dev.context, launch, layout, types)
         return found
@@ -379,7 +399,7 @@ class Pointwise(RowTypes):
 
 
 def _fits(operands: Sequence[Any], compute: dtype) -> bool:
-    """Return whether a kernel takes the numbers among the operands as they come, and any others of their types."""
+    """Return whether a kernel takes the numbers among operands as they come, and any others of their types."""
     for x in operands:
         if x.__class__ is float:
             if not compute.is_floating_point:

@@ -71,6 +71,43 @@ def test_the_dtype_of_a_quotient_follows_the_default(device):
     assert (x / 2).dtype is torch.float32
 
 
+def test_the_dtype_of_a_product_with_a_complex_number_follows_the_default(device):
+    x = torch.tensor([1, 2], device=device)
+    assert (x * 1j).dtype is torch.complex64 and (x * 2j).tolist() == [2j, 4j]
+    torch.set_default_dtype(torch.float16)
+    try:
+        assert (x * 1j).dtype is torch.complex32
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (x * 1j).dtype is torch.complex64
+
+
+def test_complex_operands_numbers_and_parameters_are_those_of_the_call(device):
+    a = np.array([[1 + 2j, 3 - 1j, -2j], [0.5, 2 + 2j, -1 + 1j]], np.complex64)
+    r = np.array([1.0, -2.0, 0.5], np.float32)
+    x, y = torch.tensor(a, device=device), torch.tensor(r, device=device)
+    for number, first in ((2.0, 0), (3, 1), (1 - 2j, 2), (-1j, 0), (True, 1)):
+        part, here = x[:, first:], a[:, first:]  # other offsets
+        one, that = x[:, first], a[:, first]
+        np.testing.assert_allclose((part * number).cpu().numpy(), here * number, rtol=1e-6)
+        np.testing.assert_allclose((one * one).cpu().numpy(), that * that, rtol=1e-6)
+        np.testing.assert_allclose((x * y * number).cpu().numpy(), a * r * number, rtol=1e-6)
+        np.testing.assert_allclose(part.abs().cpu().numpy(), np.abs(here), rtol=1e-6)
+        np.testing.assert_allclose((part.conj() * part).cpu().numpy(), here.conj() * here, rtol=1e-6)
+        np.testing.assert_allclose(torch.where(part == number, 0, part).cpu().numpy(), here * (here != number))
+        if number is not True:
+            found = torch.add(x, x, alpha=number).cpu().numpy()
+            np.testing.assert_allclose(found, a + number * a, rtol=1e-6)
+            v = x.clone().requires_grad_()
+            (g,) = torch.autograd.grad(torch.sub(x, v, alpha=number), v, x * number)
+            np.testing.assert_allclose(g.cpu().numpy(), -np.conj(number) * a * number, rtol=1e-6)
+        w = y.clone().requires_grad_()
+        v = x.clone().requires_grad_()
+        gv, gw = torch.autograd.grad(v * w, (v, w), x * number)
+        np.testing.assert_allclose(gv.cpu().numpy(), a * number * r, rtol=1e-6)
+        np.testing.assert_allclose(gw.cpu().numpy(), (a * number * a.conj()).real.sum(0), rtol=1e-5, atol=1e-6)
+
+
 def test_no_more_plans_are_remembered_than_the_limit(device, monkeypatch):
     ready = HOST_READY if device == "cpu" else torch.device(device).resolve().context.ready
     monkeypatch.setattr(type(ready), "LIMIT", len(ready) + 20)
