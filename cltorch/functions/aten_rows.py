@@ -105,6 +105,7 @@ ROWS.update(dict.fromkeys(("add", "sub", "mul", "div"), _arithmetic))
 ROWS.update(dict.fromkeys(("clamp_min", "clamp_max", "clamp_both"), _bounds))
 ROWS.update(
     pow=_power,
+    cube=lambda row, operands, params: Told("pow", "Tensor_Scalar", (*operands, 3)),
     logsigmoid=_plain("log_sigmoid"),
     gelu_erf=_plain("gelu"),
     gelu_tanh=lambda row, operands, params: Told("gelu", args=tuple(operands), kwargs={"approximate": "tanh"}),
