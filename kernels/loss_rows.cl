@@ -21,21 +21,20 @@ w = load("weight", "t") if weighted else f"(({A})1)"
 %>
 ${memory.prefetch()}
 % if mode == "forward":
-static inline ${A} ct_lanes_sum(${V} v) {
-    ${A} t[${W}];
-    vstore${W}(v, 0, t);
-    for (int s = ${W // 2}; s > 0; s /= 2)
-        for (int j = 0; j < s; ++j) t[j] += t[j + s];
-    return t[0];
+// spelled out: a loop over lanes in memory takes longer than a short row
+% for what, join in (("sum", lambda a, b: f"{a} + {b}"), ("max", lambda a, b: f"{b} > {a} ? {b} : {a}")):
+static inline ${A} ct_lanes_${what}(${V} v) {
+% for j in range(W):
+    ${A} t${j} = v.s${f"{j:x}"};
+% endfor
+% for s in [W >> k for k in range(1, W.bit_length())]:
+% for j in range(s):
+    t${j} = ${join(f"t{j}", f"t{j + s}")};
+% endfor
+% endfor
+    return t0;
 }
-
-static inline ${A} ct_lanes_max(${V} v) {
-    ${A} t[${W}];
-    vstore${W}(v, 0, t);
-    for (int s = ${W // 2}; s > 0; s /= 2)
-        for (int j = 0; j < s; ++j) t[j] = t[j + s] > t[j] ? t[j + s] : t[j];
-    return t[0];
-}
+% endfor
 % endif
 
 // the last elements of a row, less than a vector of them; other lanes are those of classes that cannot be

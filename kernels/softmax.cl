@@ -83,13 +83,18 @@ at = "at + i * inner"
 % if mode == "lines":
 ${memory.prefetch()}
 ${memory.streams([X] if streamed else [], W)}
-% for what, join in (("sum", "t[j] + t[j + s]"), ("max", larger("t[j]", "t[j + s]"))):
+// spelled out: a loop over lanes in memory takes longer than a short line
+% for what, join in (("sum", lambda a, b: f"{a} + {b}"), ("max", larger)):
 static inline ${A} ct_${what}_lanes(${A}${W} v) {
-    ${A} t[${W}];
-    vstore${W}(v, 0, t);
-    for (int s = ${W // 2}; s > 0; s /= 2)
-        for (int j = 0; j < s; ++j) t[j] = ${join};
-    return t[0];
+% for j in range(W):
+    ${A} t${j} = v.s${f"{j:x}"};
+% endfor
+% for s in [W >> k for k in range(1, W.bit_length())]:
+% for j in range(s):
+    t${j} = ${join(f"t{j}", f"t{j + s}")};
+% endfor
+% endfor
+    return t0;
 }
 % endfor
 % endif
