@@ -96,18 +96,18 @@ _TOLD = {
 
 
 def _check_out(name: str, out: Any, result: Any) -> None:
-    name = _TOLD.get(name, name)
+    told = _TOLD.get(name, name)
     if out._batch or result._batch:
         raise RuntimeError(
-            f"Batching rule not implemented for aten::{name}.out; the fallback path doesn't work on out= or view ops."
+            f"Batching rule not implemented for aten::{told}.out; the fallback path doesn't work on out= or view ops."
         )
     if top((result, out)):
         raise NotImplementedError(
-            f"Trying to use forward AD with {name}_out that does not support it because it is an out= function"
+            f"Trying to use forward AD with {told}_out that does not support it because it is an out= function"
         )
     if mode.enabled and (result._requires_grad or out._requires_grad):
         raise RuntimeError(
-            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of "
+            f"{told}(): functions with out=... arguments don't support automatic differentiation, but one of "
             "the arguments requires grad."
         )
     if out._inference or mode.mutations is not None:
