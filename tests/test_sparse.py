@@ -1,6 +1,7 @@
 """Sparse tensors in coordinate format, beside dense ones computed by NumPy."""
 
 import copy
+import io
 import pickle
 
 import numpy as np
@@ -29,6 +30,8 @@ def test_what_a_sparse_tensor_says_of_itself(x, device):
     assert (x.shape, x.dtype, x.ndim, x.size(1), x.numel(), len(x)) == ((4, 3), cltorch.float32, 2, 3, 12, 4)
     assert x.device == cltorch.ones(1, device=device).device and not x.requires_grad and x.is_leaf
     assert (x._nnz(), x.sparse_dim(), x.dense_dim(), x.is_coalesced()) == (4, 2, 0, False)
+    place = "torch.sparse" if device == "cpu" else "torch.cl.sparse"
+    assert x.type() == f"{place}.FloatTensor" and x.type(cltorch.int32).type() == f"{place}.IntTensor"
     assert x._indices().tolist() == PLACES and x._values().tolist() == VALUES
     with pytest.raises(RuntimeError, match="Cannot get indices on an uncoalesced tensor"):
         x.indices()
@@ -65,6 +68,10 @@ def test_from_dense_and_back(x, device):
     cube = cltorch.arange(12, device=device).reshape(2, 3, 2).to_sparse()
     assert cube._nnz() == 11 and cube.to_dense().tolist() == np.arange(12).reshape(2, 3, 2).tolist()
     assert cube.coalesce().to(cltorch.int32).dtype == cltorch.int32
+    assert x.to_sparse() is x is x.to_sparse(2)
+    same(x.to_sparse(layout=cltorch.strided), DENSE)
+    with pytest.raises(RuntimeError, match="conversion from Sparse to Sparse with sparse_dim argument"):
+        x.to_sparse(1)
     with pytest.raises(NotImplementedError, match="layout torch.sparse_csr"):
         dense.to_sparse(layout=type(cltorch.strided)("sparse_csr"))
 
@@ -107,6 +114,9 @@ def test_products(x, device):
     same(cltorch.addmm(cltorch.ones(4, 2, device=device), x, other), 1 + DENSE @ b)
     with pytest.raises(RuntimeError, match=r"shapes cannot be multiplied \(4x3 and 2x3\)"):
         cltorch.mm(x, other.t())
+    with pytest.raises(RuntimeError, match=r"shapes cannot be multiplied \(2x3 and 4x3\)"):
+        other.t() @ x
+    same(cltorch.sparse.mm(other.t(), other), b.T @ b)
     with pytest.raises(RuntimeError, match="same dtype"):
         cltorch.mm(x, other.half())
     with pytest.raises(NotImplementedError, match="products of two sparse tensors"):
@@ -133,6 +143,7 @@ def test_sums_and_multiples(x, device):
         assert sums.is_sparse and sums.ndim == 1
         same(sums.to_dense(), DENSE.sum(dim))
     same(x.sum((0, 1)), DENSE.sum())
+    same(x.sum(()).to_dense(), DENSE)
     whole = x.to(cltorch.int32)
     assert (whole.sum(1).dtype, cltorch.sparse.sum(whole, 1).dtype) == (cltorch.int64, cltorch.int32)
     assert whole.sum(1).to_dense().tolist() == DENSE.sum(1).tolist()
@@ -143,6 +154,20 @@ def test_sums_and_multiples(x, device):
         x + dense
     with pytest.raises(RuntimeError, match="Sparse division requires a scalar"):
         x / dense
+    with pytest.raises(RuntimeError, match="coalesce expected sparse coordinate tensor layout but got Strided"):
+        cltorch.sparse.sum(dense)
+
+
+def test_dimensions_that_change_places(x, device):
+    line = cltorch.sparse_coo_tensor([[1]], [2.0], (3,), device=device)
+    assert line.t() is line and x.transpose(-1, -2).shape == (3, 4)
+    with pytest.raises(IndexError, match=r"expected to be in range of \[-2, 1\], but got 5"):
+        x.transpose(0, 5)
+    rows = x.to_dense().to_sparse(1)
+    with pytest.raises(RuntimeError, match="transposed dimensions must be sparse. Got sparse_dim: 1, d0: 0, d1: 1"):
+        rows.transpose(0, 1)
+    with pytest.raises(RuntimeError, match="but got 1 sparse and 1 dense dimensions"):
+        rows.t()
 
 
 def test_joined(x):
@@ -173,6 +198,7 @@ def test_modules_carry_sparse_buffers(x, device):
     layer.to(device).half()
     assert layer.graph.is_sparse and layer.graph.dtype == cltorch.float16 and layer.graph.device == x.device
     same(copy.deepcopy(layer).graph.float().to_dense(), DENSE)
+    same(copy.copy(x).to_dense(), DENSE)
     same(x.detach().clone().cpu().to_dense(), DENSE)
 
 
@@ -184,7 +210,9 @@ def test_modules_carry_sparse_buffers(x, device):
         lambda x: x.add_(1), lambda x: pickle.dumps(x), lambda x: x.requires_grad_(),
         lambda x: x.sum(dim=0, keepdim=True),
         lambda x: x * cltorch.ones(3, device=x.device), lambda x: x.view(-1), lambda x: bool(x), lambda x: list(x),
-        lambda x: np.asarray(x), lambda x: x == x, lambda x: x.data, lambda x: x.item(),
+        lambda x: cltorch.save(x, io.BytesIO()), lambda x: cltorch.ones(1, 2, 4, device=x.device) @ x,
+        lambda x: sparse.addmm(x, x, x.t().to_dense()), lambda x: np.asarray(x), lambda x: x == x, lambda x: x.data,
+        lambda x: x.item(),
     ],
 )  # fmt: skip
 def test_what_is_not_built_is_refused(x, use):

@@ -17,6 +17,7 @@ from cltorch.ops.turned import plain, turns
 from cltorch.serialization import names, rebuild
 from cltorch.serialization.location import location_tag
 from cltorch.shapes import Size
+from cltorch.sparse.coordinates import SparseTensor
 from cltorch.storage_types import TypedStorage, UntypedStorage
 from cltorch.tensor import Tensor
 
@@ -84,7 +85,7 @@ class Pickler(_PythonPickler):
 
     def reducer_override(self, obj: Any) -> Any:
         """Return how to rebuild our own values; NotImplemented leaves it to the object."""
-        if isinstance(obj, UninitializedTensorMixin):
+        if isinstance(obj, (UninitializedTensorMixin, SparseTensor)):
             return obj.__reduce_ex__(self.proto)
         if isinstance(obj, Tensor):
             return _reduce_tensor(obj)

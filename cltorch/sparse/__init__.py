@@ -17,10 +17,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cltorch import dtypes, functions
+from cltorch import dtypes
 from cltorch.shapes import Size
 from cltorch.sparse.coordinates import SparseTensor, sparse_coo_tensor
-from cltorch.sparse.rules import product, total
+from cltorch.sparse.rules import added_product, product, total
 
 __all__ = [
     "BFloat16Tensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
@@ -39,8 +39,6 @@ def mm(input: Any, mat2: Any) -> Any:
     tensor([[1., 1., 1.],
             [1., 1., 1.]])
     """
-    if not isinstance(input, SparseTensor) and not isinstance(mat2, SparseTensor):
-        return functions.mm(input, mat2)
     return product(input, mat2)
 
 
@@ -54,13 +52,14 @@ def addmm(mat: Any, mat1: Any, mat2: Any, *, beta: Any = 1.0, alpha: Any = 1.0) 
     tensor([[3.],
             [3.]])
     """
-    return mat * beta + mm(mat1, mat2) * alpha
+    return added_product(mat, mat1, mat2, beta=beta, alpha=alpha)
 
 
 def sum(input: Any, dim: Any = None, dtype: Any = None) -> Any:
     """Return the sum of all elements of a sparse tensor, or the sums along dimensions, which are sparse.
 
-    The sums along all of its sparse dimensions are dense. Raises NotImplementedError for dense dimensions.
+    The sums along all of its sparse dimensions are dense. Raises NotImplementedError for dense dimensions, RuntimeError
+    for a dense tensor.
 
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.sparse.sum.html
 
@@ -68,6 +67,8 @@ def sum(input: Any, dim: Any = None, dtype: Any = None) -> Any:
     >>> torch.sparse.sum(torch.eye(3).to_sparse())
     tensor(3.)
     """
+    if not isinstance(input, SparseTensor):
+        raise RuntimeError("coalesce expected sparse coordinate tensor layout but got Strided")
     return total(input, dim, dtype=dtype)
 
 

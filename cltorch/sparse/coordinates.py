@@ -10,7 +10,7 @@ from cltorch.formats import sparse_coo
 from cltorch.functions.unique import unique
 from cltorch.tensor import Tensor
 
-__all__ = ["RULES", "SparseTensor", "added", "made", "numbered", "sparse_coo_tensor", "to_sparse"]
+__all__ = ["RULES", "SparseTensor", "added", "made", "numbered", "sparse_coo_tensor", "sparse_dims", "to_sparse"]
 
 #: What functions and methods do to sparse tensors, by their names; getters of properties end with ``.__get__``.
 RULES: dict[str, Callable[..., Any]] = {}
@@ -101,6 +101,9 @@ class SparseTensor(Tensor):
 
     def __format__(self, spec: str) -> str:
         return repr(self)
+
+    def __copy__(self) -> Any:
+        return made(*self._coo, tuple(self.lay.shape), self._coalesced)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         indices, values = self._coo
@@ -214,6 +217,15 @@ def _sizes(x: Any) -> list[int]:
     return list(x.shape)
 
 
+def sparse_dims(layout: Any, sparse_dim: int | None, other: dict[str, Any]) -> int | None:
+    """Return how many dimensions ``to_sparse`` is to make sparse, None for all; refuse formats that are not there."""
+    if isinstance(layout, int):
+        return layout
+    if other or layout not in (None, sparse_coo):
+        raise NotImplementedError(f"sparse tensors of the layout {layout} are not built in cltorch")
+    return sparse_dim
+
+
 def to_sparse(self: Any, layout: Any = None, *, sparse_dim: int | None = None, **other: Any) -> Any:
     """Return what of a dense tensor is not zero as a sparse tensor, whose last dimensions may stay dense.
 
@@ -226,10 +238,7 @@ def to_sparse(self: Any, layout: Any = None, *, sparse_dim: int | None = None, *
     tensor([[0, 1, 2],
             [0, 1, 2]])
     """
-    if isinstance(layout, int):
-        layout, sparse_dim = None, layout
-    if other or layout not in (None, sparse_coo):
-        raise NotImplementedError(f"sparse tensors of the layout {layout} are not built in cltorch")
+    sparse_dim = sparse_dims(layout, sparse_dim, other)
     n = self.ndim if sparse_dim is None else sparse_dim
     if not 0 <= n <= self.ndim or (n == 0 < self.ndim):
         raise RuntimeError(

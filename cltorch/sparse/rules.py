@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from cltorch import dtypes, functions
-from cltorch.formats import sparse_coo
+from cltorch.formats import sparse_coo, strided
 from cltorch.shapes import wrap_dim
-from cltorch.sparse.coordinates import RULES, SparseTensor, added, made, numbered
+from cltorch.sparse.coordinates import RULES, SparseTensor, added, made, numbered, sparse_dims
 from cltorch.tensor import Tensor
 
-__all__ = ["product", "total"]
+__all__ = ["added_product", "product", "total"]
 
 
 def _parts(x: Any) -> tuple[Any, Any]:
@@ -42,6 +42,23 @@ def _of_values(name: str) -> Callable[..., Any]:
     return rule
 
 
+def _type(x: Any, dtype: Any = None, *args: Any, **kwargs: Any) -> Any:
+    if dtype is not None:
+        return _of_values("type")(x, dtype, *args, **kwargs)
+    module, _, name = _parts(x)[1].type().rpartition(".")
+    return f"{module}.sparse.{name}"
+
+
+def _to_sparse(x: Any, layout: Any = None, *, sparse_dim: int | None = None, **other: Any) -> Any:
+    if layout is strided:
+        return _to_dense(x)
+    if sparse_dims(layout, sparse_dim, other) not in (None, _parts(x)[0].shape[0]):
+        raise RuntimeError(
+            "to_sparse: conversion from Sparse to Sparse with sparse_dim argument !=self.sparse_dim() is not supported"
+        )
+    return x
+
+
 def _of_sums(name: str) -> Callable[..., Any]:
     """Return the rule of a function that is 0 at 0, but not linear: places come once before it is taken."""
     return lambda x, *args, **kwargs: _of_values(name)(x.coalesce(), *args, **kwargs)
@@ -55,32 +72,52 @@ def _matrix(x: Any, name: str) -> tuple[Any, Any, Any]:
 
 
 def product(a: Any, b: Any) -> Any:
-    """Return the product of two matrices, or of a matrix and a vector, of which one is sparse; the result is dense."""
-    if isinstance(b, SparseTensor):
-        if isinstance(a, SparseTensor):
-            raise NotImplementedError("products of two sparse tensors are not built in cltorch: take x.to_dense()")
-        return product(_transpose(b), a.t()).t()
-    rows, columns, values = _matrix(a, "mm")
-    if b.ndim not in (1, 2) or a.lay.shape[1] != b.shape[0]:
+    """Return the product of two matrices, or of a matrix and a vector; it is dense, but not both of them are sparse."""
+    kinds = isinstance(a, SparseTensor), isinstance(b, SparseTensor)
+    if not any(kinds):
+        return functions.mm(a, b)
+    if all(kinds):
+        raise NotImplementedError("products of two sparse tensors are not built in cltorch: take x.to_dense()")
+    if max(a.ndim, b.ndim) > 2:
+        raise NotImplementedError(
+            "products of sparse tensors in more than two dimensions are not built in cltorch: take x.to_dense()"
+        )
+    if min(a.ndim, b.ndim) < 1 or a.lay.shape[-1] != b.lay.shape[0]:
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({'x'.join(map(str, a.lay.shape))} and "
-            f"{'x'.join(map(str, b.shape))})"
+            f"{'x'.join(map(str, b.lay.shape))})"
         )
+    if kinds[1]:
+        return product(_t(b), a.t()).t()
+    rows, columns, values = _matrix(a, "mm")
     if values.dtype != b.dtype:
         raise RuntimeError(f"expected mat1 and mat2 to have the same dtype, but got: {values.dtype} != {b.dtype}")
     taken = b.index_select(0, columns)
     return added(a.lay.shape[0], rows, taken * (values if b.ndim == 1 else values.unsqueeze(1)))
 
 
-def _transpose(x: Any, dim0: int = 0, dim1: int = 1) -> Any:
+def _transpose(x: Any, dim0: int, dim1: int) -> Any:
     indices, values = _parts(x)
     ndim = len(x.lay.shape)
-    d0, d1 = dim0 % max(ndim, 1), dim1 % max(ndim, 1)
+    d0, d1 = wrap_dim(dim0, ndim), wrap_dim(dim1, ndim)
     if max(d0, d1) >= indices.shape[0]:
-        raise NotImplementedError("dense dimensions of sparse tensors are not transposed in cltorch")
+        raise RuntimeError(
+            f"sparse transpose: transposed dimensions must be sparse. Got sparse_dim: {indices.shape[0]}, d0: {d0}, "
+            f"d1: {d1}"
+        )
     order, size = list(range(indices.shape[0])), list(x.lay.shape)
     order[d0], order[d1], size[d0], size[d1] = d1, d0, size[d1], size[d0]
     return made(functions.stack([indices[d] for d in order]), values, size, False)
+
+
+def _t(x: Any) -> Any:
+    indices, values = _parts(x)
+    if indices.shape[0] > 2 or values.ndim > 1:
+        raise RuntimeError(
+            f"t() expects a tensor with <= 2 sparse and 0 dense dimensions, but got {indices.shape[0]} sparse and "
+            f"{values.ndim - 1} dense dimensions"
+        )
+    return x if indices.shape[0] < 2 else _transpose(x, 0, 1)
 
 
 def _add(a: Any, b: Any, *, alpha: Any = 1) -> Any:
@@ -109,7 +146,8 @@ def _pow(x: Any, exponent: Any) -> Any:
     return _of_sums("pow")(x, exponent)
 
 
-def _addmm(mat: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+def added_product(mat: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> Any:
+    """Return ``beta * mat + alpha * (mat1 @ mat2)``, of which the first is dense."""
     if isinstance(mat, SparseTensor):
         raise NotImplementedError("addmm to a sparse tensor is not built in cltorch: take mat.to_dense()")
     return mat * beta + product(mat1, mat2) * alpha
@@ -179,7 +217,7 @@ def total(x: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) 
     gone = {wrap_dim(d, len(size)) for d in ([dim] if isinstance(dim, int) else dim)}
     if keepdim:
         raise NotImplementedError("sums of sparse tensors that keep dimensions are not built: take x.to_dense()")
-    if max(gone) >= n:
+    if max(gone, default=-1) >= n:
         raise NotImplementedError("sums along dense dimensions of sparse tensors are not built: take x.to_dense()")
     if dtype is not None:
         values = values.to(dtype)
@@ -197,13 +235,14 @@ RULES |= {
     **{f"{name}.__get__": _asked_of_values(name) for name in (
         "device is_cuda is_cpu is_meta requires_grad grad_fn is_leaf"
     ).split()},
-    "T.__get__": _transpose,
+    "T.__get__": _t,
+    "type": _type,
     "sparse_dim": lambda x: int(_parts(x)[0].shape[0]),
     "dense_dim": lambda x: int(_parts(x)[1].ndim) - 1,
     "to_dense": _to_dense,
-    "to_sparse": lambda x, *args, **kwargs: x,
+    "to_sparse": _to_sparse,
     "requires_grad_": _requires_grad,
-    "t": _transpose,
+    "t": _t,
     "transpose": _transpose,
     "sum": _sum,
     **dict.fromkeys(("mm", "matmul", "__matmul__", "mv", "spmm", "dsmm"), product),
@@ -213,11 +252,11 @@ RULES |= {
     **dict.fromkeys(("sub", "subtract", "__sub__"), _sub),
     **dict.fromkeys(("pow", "__pow__"), _pow),
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
-    "addmm": _addmm,
+    "addmm": added_product,
     **dict.fromkeys(("mul", "multiply", "__mul__", "__rmul__"), _mul),
     **dict.fromkeys(("div", "divide", "true_divide", "__truediv__"), _div),
     **{name: _of_values(name) for name in (
-        "to cpu cuda cl type float double half bfloat16 int long short char byte bool clone detach contiguous neg "
+        "to cpu cuda cl float double half bfloat16 int long short char byte bool clone detach contiguous neg "
         "__neg__"
     ).split()},
     **{name: _of_sums(name) for name in "abs sqrt square sin tan sinh tanh asin atan relu sign floor ceil".split()},
