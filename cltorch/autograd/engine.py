@@ -216,9 +216,9 @@ def _run(
             if edge is not None and (needed is None or edge[0] in needed):
                 g, results[i] = results[i], None
                 deliver(edge, g)
-                g = None
-                if part:
+                if part and g is not None:  # else what waits there may be another's
                     sums.wait(edge)  # type: ignore[union-attr]
+                g = None
     return found if targets is not None else None
 
 

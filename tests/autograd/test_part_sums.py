@@ -89,3 +89,25 @@ def test_second_derivatives_of_parts(device):
     (g,) = cltorch.autograd.grad((x[0] ** 3).sum() + (x[1] ** 2).sum() + x[0].prod(), x, create_graph=True)
     g.sum().backward()
     np.testing.assert_allclose(x.grad.cpu().numpy(), [[7.0, 13.0], [2.0, 2.0]])
+
+
+def test_parts_without_gradients_leave_what_others_hold_alone(device):
+    class Nothing(cltorch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return None
+
+    x = cltorch.zeros(2, 3, device=device, requires_grad=True)
+    other = cltorch.zeros(2, 3, device=device, requires_grad=True)
+    y = x * 1
+    first, unused = y[1], Nothing.apply(y[0])
+    given = cltorch.ones(2, 3, device=device)
+    # the gradient of the sum is both operands', and waits at y when the part comes that has none
+    cltorch.autograd.backward([y + other * 1, unused.sum(), first.sum()], [given, None, None])
+    np.testing.assert_array_equal(given.cpu().numpy(), np.ones((2, 3)))
+    np.testing.assert_array_equal(other.grad.cpu().numpy(), np.ones((2, 3)))
+    np.testing.assert_array_equal(x.grad.cpu().numpy(), [[1, 1, 1], [2, 2, 2]])
