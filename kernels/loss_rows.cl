@@ -10,6 +10,7 @@ I          storage type of the targets; weighted: True where classes have weight
 each       True where every line's loss is wanted (reduction "none"); mean: divide by the sum of weights
 alone      True where one work-item takes all lines and needs no "finish" of loss.cl
 </%doc>
+<%namespace name="lanes" file="lanes.cl"/>
 <%namespace name="memory" file="memory.cl"/>
 <%
 V = f"{A}{W}"
@@ -21,17 +22,9 @@ w = load("weight", "t") if weighted else f"(({A})1)"
 %>
 ${memory.prefetch()}
 % if mode == "forward":
-// spelled out: a loop over lanes in memory takes longer than a short row
 % for what, join in (("sum", lambda a, b: f"{a} + {b}"), ("max", lambda a, b: f"{b} > {a} ? {b} : {a}")):
 static inline ${A} ct_lanes_${what}(${V} v) {
-% for j in range(W):
-    ${A} t${j} = v.s${f"{j:x}"};
-% endfor
-% for s in [W >> k for k in range(1, W.bit_length())]:
-% for j in range(s):
-    t${j} = ${join(f"t{j}", f"t{j + s}")};
-% endfor
-% endfor
+    ${lanes.module.joined(A, "v", W, join)}
     return t0;
 }
 % endfor

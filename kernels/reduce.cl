@@ -23,6 +23,7 @@ RUN       columns that have room, of which ``run`` are used; LINES: rows that ar
 streams   runs that are read at the same time, one or more (rows)
 ahead     how many elements ahead of a run memory is asked for; 0 for not at all (rows)
 </%doc>
+<%namespace name="lanes" file="lanes.cl"/>
 <%namespace name="memory" file="memory.cl"/>
 <%namespace name="places" file="reduce_places.cl"/>
 <%
@@ -94,7 +95,6 @@ ${functions(W)}
 <%
 name = "ct_run" if rows == 1 else "ct_runs"
 each = range(rows)
-halves = [W >> k for k in range(1, W.bit_length())]
 %>
 static inline void ${name}(const __global ${X} *x, const long *at, long stride, long n, ${A} *acc, const ${A} *aux_value${plist}) {
     long i = 0;
@@ -134,16 +134,8 @@ static inline void ${name}(const __global ${X} *x, const long *at, long stride, 
         }
 % for r in each:
         {
-            // spelled out: a loop over lanes in memory takes longer than a short row
-% for j in range(W):
-            ${A} l${j} = sum${r}.s${f"{j:x}"};
-% endfor
-% for step in halves:
-% for j in range(step):
-            l${j} = ct_combine(l${j}, l${j + step});
-% endfor
-% endfor
-            acc[${r}] = ct_combine(acc[${r}], l0);
+            ${lanes.module.joined(A, f"sum{r}", W, lambda a, b: f"ct_combine({a}, {b})")}
+            acc[${r}] = ct_combine(acc[${r}], t0);
         }
 % endfor
     }

@@ -12,6 +12,7 @@ large      whether x is larger than the caches
 W, A, M    vector width, accumulation type, mask type of its size; G: work-group size
 X, xtag    storage type and tag of x, y and out
 </%doc>
+<%namespace name="lanes" file="lanes.cl"/>
 <%namespace name="memory" file="memory.cl"/>
 <%
 def load(p, w, at):
@@ -83,17 +84,9 @@ at = "at + i * inner"
 % if mode == "lines":
 ${memory.prefetch()}
 ${memory.streams([X] if streamed else [], W)}
-// spelled out: a loop over lanes in memory takes longer than a short line
 % for what, join in (("sum", lambda a, b: f"{a} + {b}"), ("max", larger)):
 static inline ${A} ct_${what}_lanes(${A}${W} v) {
-% for j in range(W):
-    ${A} t${j} = v.s${f"{j:x}"};
-% endfor
-% for s in [W >> k for k in range(1, W.bit_length())]:
-% for j in range(s):
-    t${j} = ${join(f"t{j}", f"t{j + s}")};
-% endfor
-% endfor
+    ${lanes.module.joined(A, "v", W, join)}
     return t0;
 }
 % endfor
