@@ -50,7 +50,12 @@ def _nothing() -> _Error:
     return _Error.success
 
 
-_runtime = SimpleNamespace(
+class _Runtime(SimpleNamespace):
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{name} of CUDA's runtime has no counterpart in cltorch")
+
+
+_runtime = _Runtime(
     cudaError=_Error,
     cudaGetErrorString=_text,
     cudaMemGetInfo=mem_get_info,
