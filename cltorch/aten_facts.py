@@ -43,7 +43,7 @@ def _adjoint(self: Any) -> Any:
     return self.mH
 
 
-def _turned(self: Any) -> Any:
+def _transposed(self: Any) -> Any:
     return self.mT
 
 
@@ -88,7 +88,7 @@ OPERATORS |= {
     "_pin_memory": Tensor.pin_memory, "_grouped_mm": _grouped_mm, "unique_dim": _unique_dim,
     "unique_dim_consecutive": _unique_dim_consecutive, "_assert_scalar": _assert_scalar,
     "_assert_tensor_metadata": _assert_metadata, "pad_sequence": pad_sequence, "can_cast": can_cast,
-    "promote_types": promote_types, "mH": _adjoint, "matrix_H": _adjoint, "mT": _turned,
+    "promote_types": promote_types, "mH": _adjoint, "matrix_H": _adjoint, "mT": _transposed,
     "numpy_T": functions.matrix_transpose_T, "lift": _itself, "chalf": Tensor.chalf, "_reshape_alias": _reshape_alias,
     "is_leaf": _is_leaf, "output_nr": _output_nr, "data": _data, "_version": _version,
 }  # fmt: skip

@@ -30,7 +30,11 @@ def _gradients(f: Callable[..., Any], grad: Any, operands: Sequence[Any], mask: 
 
 def _at_zero(f: Callable[..., Any], grad: Any, sizes: Sequence[int], *args: Any, **named: Any) -> Any:
     """Return the derivative of a linear function of a tensor of these sizes, times a gradient."""
-    return derivative(f, grad, functions.zeros(tuple(sizes), dtype=grad.dtype, device=grad.device), *args, **named)
+    return derivative(f, grad, _zeros(grad, sizes), *args, **named)
+
+
+def _zeros(grad: Any, sizes: Sequence[int]) -> Any:
+    return functions.zeros(tuple(sizes), dtype=grad.dtype, device=grad.device)
 
 
 # ---- layers ------------------------------------------------------------------------------------------------------
@@ -150,10 +154,6 @@ def _nll_loss(
 
 
 # ---- parts of tensors --------------------------------------------------------------------------------------------
-def _zeros(grad: Any, sizes: Sequence[int]) -> Any:
-    return functions.zeros(tuple(sizes), dtype=grad.dtype, device=grad.device)
-
-
 def _select(grad_output: Any, input_sizes: Sequence[int], dim: int, index: int) -> Any:
     return functions.select_scatter(_zeros(grad_output, input_sizes), grad_output, dim, index)
 

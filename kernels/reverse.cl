@@ -28,7 +28,7 @@ __kernel void ct_${name}(long units, long n, long segment, long segments, long p
         const __global ${U} *source = x + from;
         __global ${U} *target = out + line * n;
         long i = begin;
-        for (; i + ${W} <= end; i += ${W}) 
+        for (; i + ${W} <= end; i += ${W})
             ${memory.module.vstore(W, U, memory.module.vload(W, U, f"source - i - {W - 1}") + "." + mirrored, "target + i")};
         for (; i < end; ++i) target[i] = source[-i];
     }

@@ -323,6 +323,10 @@ def zero_gradient(name: str) -> type[Op]:
 _DRAWS: dict[str, type[Op]] = {}
 
 
+# unsigned numbers in the order of signed ones
+_SIGNED = Formula("signed_keys", lambda m, key, digits, least: (key & digits) ^ least, params=2)
+
+
 def permutation(n: int, dtype: Any, dev: Any, generator: Generator | None = None) -> Any:
     """Return a random permutation of 0 … n - 1.
 
@@ -343,7 +347,3 @@ def permutation(n: int, dtype: Any, dev: Any, generator: Generator | None = None
     mixed = (host(keys).view(np.uint64) & ~np.uint64(low)) | np.arange(n, dtype=np.uint64)
     mixed.sort()
     return from_host((mixed & np.uint64(low)).view(np.int64), dtype, dev)
-
-
-# unsigned numbers in the order of signed ones
-_SIGNED = Formula("signed_keys", lambda m, key, digits, least: (key & digits) ^ least, params=2)

@@ -45,9 +45,8 @@ def test_every_bag_is_walked(mode, padding, width, variant, device):
     line[8:31:2] = line[7] = 4  # a bag of nothing but the padding, and one that has much of it
     sample = numbers(LENGTH) if mode == "weighted" else None
     mode = "sum" if mode == "weighted" else mode
-    t = np.float32 if padding < 0 else np.int32
     x = cltorch.tensor(w.astype(np.float32), device=device)
-    at = cltorch.tensor(line.astype(np.int32 if t is np.int32 else np.int64), device=device)
+    at = cltorch.tensor(line.astype(np.int64 if padding < 0 else np.int32), device=device)
     square = list(range(0, LENGTH, 10))
     share = None if sample is None else cltorch.tensor(sample.astype(np.float32), device=device)
     found = bags_of_rows(x, at, None, share, mode, padding, len(square), True, variant)
