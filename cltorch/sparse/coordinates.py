@@ -78,7 +78,7 @@ class SparseTensor(Tensor):
         return self
 
     def coalesce(self) -> Any:
-        """Return a tensor with each place once, in order, and the sum of its values."""
+        """Return a tensor with each place once, in order, and the sum of its values; it waits for the device."""
         if self._coalesced:
             return self
         indices, values = self._coo
@@ -154,9 +154,9 @@ def sparse_coo_tensor(
     """Return the sparse tensor that has ``values`` (n, ...) at the places ``indices`` (sparse dimensions, n).
 
     Values at one place add up. Without ``size`` it is as large as the indices need, and an empty one is
-    ``sparse_coo_tensor(size)``. With ``check_invariants`` the places are looked at, which waits for the device. Raises
-    RuntimeError for shapes that do not fit; NotImplementedError with ``requires_grad``, for gradients of sparse leaves
-    are not built: those of ``values`` are.
+    ``sparse_coo_tensor(size)``. Without ``size``, and with ``check_invariants``, the places are looked at, which waits
+    for the device. Raises RuntimeError for shapes that do not fit; NotImplementedError with ``requires_grad``, for
+    gradients of sparse leaves are not built: those of ``values`` are.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.sparse_coo_tensor.html
 
     >>> import cltorch as torch
@@ -229,8 +229,9 @@ def sparse_dims(layout: Any, sparse_dim: int | None, other: dict[str, Any]) -> i
 def to_sparse(self: Any, layout: Any = None, *, sparse_dim: int | None = None, **other: Any) -> Any:
     """Return what of a dense tensor is not zero as a sparse tensor, whose last dimensions may stay dense.
 
-    ``sparse_dim`` (or a number in place of ``layout``) says how many dimensions are sparse, all by default. Only the
-    coordinate format is there: NotImplementedError for other layouts.
+    ``sparse_dim`` (or a number in place of ``layout``) says how many dimensions are sparse, all by default. It waits
+    for the device, to know how many values there are. Only the coordinate format is there: NotImplementedError for
+    others.
     Source: https://docs.pytorch.org/docs/2.13/generated/torch.Tensor.to_sparse.html
 
     >>> import cltorch as torch
