@@ -109,7 +109,7 @@ def _embedding(
 ) -> Any:
     sizes = (num_weights, grad_output.shape[-1])
     return _at_zero(
-        lambda table: functions.embedding(table, indices, padding_idx, scale_grad_by_freq), grad_output, sizes
+        lambda table: functions.embedding(table, indices, padding_idx, scale_grad_by_freq, sparse), grad_output, sizes
     )
 
 

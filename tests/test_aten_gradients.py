@@ -84,6 +84,12 @@ def test_derivatives_are_pytorchs(case, device):
             np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)
 
 
+def test_sparse_gradients_are_refused(device):
+    g, at = cltorch.ones(3, 2, device=device), cltorch.tensor([0, 1, 1], device=device)
+    with pytest.raises(NotImplementedError, match="embedding with sparse gradients is not built"):
+        cltorch.ops.aten.embedding_backward(g, at, 4, -1, False, True)
+
+
 def test_linear_layers(device):
     x, g, w = (cltorch.tensor(v, device=device) for v in (f(2, 3, 4), f(2, 3, 5), f(5, 4)))
     gx, gw, gb = cltorch.ops.aten.linear_backward(x, g, w, [True] * 3)
