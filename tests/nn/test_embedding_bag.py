@@ -188,3 +188,19 @@ def test_the_plain_function_tells_what_bags_are_made_of(mode, padding, device):
         cltorch.embedding_bag(*tensors, mode=1, per_sample_weights=cltorch.ones(8, device=device))
     with pytest.raises(RuntimeError, match="`mode` must be sum, mean, or max."):
         cltorch.embedding_bag(*tensors, mode=3)
+
+
+def test_bags_of_one_length_keep_what_is_no_number_where_it_comes_first(device):
+    w = cltorch.tensor([[1.0], [float("nan")], [3.0]], device=device, requires_grad=True)
+    out = F.embedding_bag(cltorch.tensor([[0, 1, 2], [1, 0, 2]], device=device), w, mode="max")
+    np.testing.assert_array_equal(out.detach().cpu().numpy(), [[3], [np.nan]])
+    out.backward(cltorch.tensor([[2.0], [5.0]], device=device))
+    assert w.grad.tolist() == [[0], [5], [2]]
+
+
+def test_weights_of_padding_have_no_gradient_even_where_its_row_is_no_number(device):
+    w = cltorch.tensor([[1.0], [float("nan")], [3.0]], device=device)
+    share = cltorch.ones(2, 3, device=device, requires_grad=True)
+    index = cltorch.tensor([[0, 1, 2], [1, 0, 2]], device=device)
+    F.embedding_bag(index, w, mode="sum", per_sample_weights=share, padding_idx=1).sum().backward()
+    assert share.grad.tolist() == [[1, 0, 3], [0, 1, 3]]

@@ -180,7 +180,13 @@ def embedding_bag(
     some = bags > 0 and line.lay.numel and weight.lay.ndim == 2 and weight.lay.numel
     if (
         some
-        and (offsets is not None or weight.device.type != "cpu")
+        # sums of bags of one length are quicker by NumPy's sums, but for what must not meet numbers that do not count
+        and (
+            offsets is not None
+            or weight.device.type != "cpu"
+            or mode == "max"
+            or (padding >= 0 and per_sample_weights is not None)
+        )
         and lift((weight, line, offsets, per_sample_weights)) is None
     ):
         sample = (
