@@ -223,7 +223,10 @@ def test_small_operations_enter_few_functions(device):
 
 
 def test_derivatives_of_small_operations_enter_few_functions(device):
-    """As above, with the some hundred that a backward pass of one node enters besides."""
+    """As above, with the some hundred that a backward pass of one node enters besides.
+
+    Eight more are entered once the process has seen a subclass of Tensor.
+    """
     if device != "cpu" and debug.wanted():
         pytest.skip("launches are watched, which takes its time")
     x, row = torch.ones(8, 64, device=device, requires_grad=True), torch.ones(64, device=device, requires_grad=True)
@@ -233,5 +236,5 @@ def test_derivatives_of_small_operations_enter_few_functions(device):
         y = operand * ones
         return _calls(lambda: y.backward(ones, retain_graph=True, inputs=[operand]))
 
-    assert calls(x) <= (143 if device == "cpu" else 111)
-    assert calls(row) <= (167 if device == "cpu" else 129)
+    assert calls(x) <= (146 if device == "cpu" else 118)
+    assert calls(row) <= (170 if device == "cpu" else 136)
