@@ -180,11 +180,11 @@ def _run(
                     for hook in tuple(hooks.post.values()):
                         hook((), tuple(grads))
             continue
-        part = (
-            sums is not None and hooks is None and not layers and isinstance(node, ViewNode) and node.into is not None
-        )
-        if part and sums.take(node, grads[0]):  # type: ignore[union-attr]
-            continue
+        into = None
+        if sums is not None and hooks is None and not layers and isinstance(node, ViewNode):
+            into = node.into
+            if into is not None and sums.take(node.edges[0], into, grads[0]):
+                continue
         task.node = node
         try:
             if grads[0] is None and not node.takes_none and all(x is None for x in grads):
@@ -216,7 +216,7 @@ def _run(
             if edge is not None and (needed is None or edge[0] in needed):
                 g, results[i] = results[i], None
                 deliver(edge, g)
-                if part and g is not None:  # else what waits there may be another's
+                if into is not None and g is not None:  # else what waits there may be another's
                     sums.wait(edge)  # type: ignore[union-attr]
                 g = None
     return found if targets is not None else None

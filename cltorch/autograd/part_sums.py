@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from cltorch.autograd.graph import Node, Settings
-from cltorch.autograd.views import ViewNode
+from cltorch.autograd.views import IntoZeros
 from cltorch.ops.array import view
 from cltorch.ops.strided import relative
 
@@ -23,13 +23,10 @@ class PartSums:
         # their identities: a reference more would make them look shared to whom they are handed
         self._own: dict[tuple[Node, int], int] = {}
 
-    def take(self, node: ViewNode, g: Any) -> bool:
-        """Add the gradient of a view to its place in a waiting sum; return False where there is none to add to."""
-        edge, into = node.edges[0], node.into
-        if edge is None or into is None or g is None:
-            return False
+    def take(self, edge: Any, into: IntoZeros, g: Any) -> bool:
+        """Add the gradient of a view to its place in what waits for an edge; return False where that is no sum."""
         known = self._own.get(edge)
-        if known is None:
+        if known is None or g is None:
             return False
         target, nr = edge
         slots = self._pending.get(target)
